@@ -1,0 +1,276 @@
+"""Make Fashion-MNIST ready for torchvision: verified on disk, from a mirror, or drawn as a stand-in.
+
+``prepare_data`` is the one entry. It leaves a folder that ``torchvision.datasets.FashionMNIST(root=...)``
+reads and says in one line which data is there. Real data and stand-in live in separate folders, so one is
+never taken for the other.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from fmnist_helpers import standin
+
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+"""The ten class names; a label is an index into this tuple."""
+
+SOURCES = ("auto", "real", "standin")
+
+# MD5 of the four official files after unpacking, which is how torchvision reads them. The MD5 of the packed
+# files come from torchvision itself.
+UNPACKED_MD5 = {
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+
+COURSE_FOLDER = Path(__file__).resolve().parent.parent
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 20
+LOCK_SECONDS = 30 * 60
+"""How long to wait for another notebook that is preparing the same data."""
+
+
+class DataError(RuntimeError):
+    """The data could not be made ready; the message says what was tried and what to do."""
+
+
+def prepare_data(
+    root: str | Path | None = None, source: str | None = None, mirror: str | None = None
+) -> Path:
+    """Make Fashion-MNIST ready and return the folder that torchvision reads.
+
+    The real data is used if it is on disk and intact (no network is touched), else fetched from ``mirror``
+    if one is set, else from torchvision's public mirrors. Where none can be reached, a statistical stand-in
+    is drawn (see :mod:`fmnist_helpers.standin`), and a printed line says so.
+
+    Args:
+        root: the data folder, by default ``FMNIST_DATA``, else ``data/`` in the course's folder.
+        source: ``"auto"`` as above, ``"real"`` never falls back, ``"standin"`` never looks for the real data;
+            by default ``FMNIST_SOURCE``, else ``"auto"``.
+        mirror: an ``http(s)://`` address or a local folder that holds the four official ``.gz`` files; by
+            default ``FMNIST_MIRROR``.
+
+        A relative path in an environment variable counts from the course's folder, so that it means the
+        same in every notebook; a relative path in an argument counts from the working folder.
+
+    Returns:
+        ``<root>/real`` or ``<root>/standin``: what ``torchvision.datasets.FashionMNIST(root=...)`` takes.
+
+    Raises:
+        ValueError: if ``source`` is unknown, or ``root`` or ``mirror`` is not what it should be.
+        DataError: if the source is ``"real"`` and no mirror gives intact files, or if the data folder
+            cannot be written.
+    """
+    folder = _data_folder(root)
+    source = source or os.environ.get("FMNIST_SOURCE") or "auto"
+    if source not in SOURCES:
+        raise ValueError(f"FMNIST_SOURCE or source is {source!r}; choose one of {', '.join(SOURCES)}")
+    reason = "asked for by FMNIST_SOURCE or source"
+    if source != "standin":
+        try:
+            return _prepare_real(folder / "real", _mirrors(mirror))
+        except MirrorError as error:
+            reason = "the real data could not be fetched"
+            if source == "real":
+                raise DataError(
+                    f"{error} Check the network, or set FMNIST_MIRROR to an address or a folder with the "
+                    "four official .gz files, or set FMNIST_SOURCE=standin to work with stand-in data."
+                ) from error
+            print(error)
+    return _prepare_standin(folder / "standin", reason)
+
+
+class MirrorError(RuntimeError):
+    """No mirror gave intact files."""
+
+
+def _data_folder(root: str | Path | None) -> Path:
+    if root is not None:
+        folder = Path(root).expanduser().absolute()
+    else:
+        folder = COURSE_FOLDER / Path(os.environ.get("FMNIST_DATA") or "data").expanduser()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"the data folder {folder} is a file; choose a folder")
+    return folder
+
+
+def _mirrors(mirror: str | None) -> list[str]:
+    """Return the places to ask, best first; a local folder is returned as an absolute path."""
+    from torchvision.datasets import FashionMNIST
+
+    if mirror is None and os.environ.get("FMNIST_MIRROR"):
+        mirror = os.environ["FMNIST_MIRROR"]
+        if not _is_address(mirror):
+            mirror = str(COURSE_FOLDER / Path(mirror).expanduser())
+    if mirror is None:
+        return list(FashionMNIST.mirrors)
+    if not _is_address(mirror):
+        mirror = str(Path(mirror).expanduser().absolute())
+        if not Path(mirror).is_dir():
+            raise ValueError(f"the mirror {mirror} is neither an http(s) address nor a folder that exists")
+    return [mirror, *FashionMNIST.mirrors]
+
+
+def _is_address(mirror: str) -> bool:
+    return mirror.startswith(("http://", "https://"))
+
+
+def _prepare_real(root: Path, mirrors: list[str]) -> Path:
+    raw = _raw(root)
+    if not _is_intact(raw, UNPACKED_MD5):
+        with _exclusive(root) as unfinished:
+            # Another process may have done the work while this one waited for its turn.
+            if not _is_intact(raw, UNPACKED_MD5):
+                _fetch_from_first(mirrors, raw, unfinished)
+    return _announce(root, "the real data")
+
+
+def _prepare_standin(root: Path, reason: str) -> Path:
+    raw, manifest = _raw(root), root / "manifest.json"
+    if not _is_intact(raw, _read_manifest(manifest)):
+        with _exclusive(root) as unfinished:
+            if not _is_intact(raw, _read_manifest(manifest)):
+                _draw_standin(raw, manifest, unfinished)
+    return _announce(root, f"STAND-IN DATA, drawn by a statistical model, not real garments ({reason})")
+
+
+def _raw(root: Path) -> Path:
+    """Return the folder below ``root`` in which torchvision looks for the four unpacked files."""
+    return root / "FashionMNIST" / "raw"
+
+
+def _announce(root: Path, what: str) -> Path:
+    shown = root.relative_to(COURSE_FOLDER) if root.is_relative_to(COURSE_FOLDER) else root
+    print(f"Fashion-MNIST in {shown.as_posix()}: {what}.")
+    return root
+
+
+def _is_intact(raw: Path, md5: dict[str, str]) -> bool:
+    return bool(md5) and all(
+        (raw / name).is_file() and _md5(raw / name) == value for name, value in md5.items()
+    )
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+@contextmanager
+def _exclusive(root: Path) -> Iterator[Path]:
+    """Hold the lock of one data folder and give a working folder inside it that is dropped at the end.
+
+    What a killed process left in the working folder is dropped first, so nothing unfinished is ever used.
+    What the disk refuses becomes one sentence.
+    """
+    unfinished = root / "unfinished"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root.with_suffix(".lock"), timeout=LOCK_SECONDS):
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            try:
+                yield unfinished
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise DataError(
+            f"the data folder {root} cannot be used ({error.strerror or error}). It needs 150 MB of "
+            "free space and the right to write; set FMNIST_DATA to choose another folder."
+        ) from error
+
+
+def _draw_standin(raw: Path, manifest: Path, unfinished: Path) -> None:
+    standin.write_standin(unfinished)
+    md5 = {name: _md5(unfinished / name) for name in UNPACKED_MD5}
+    (unfinished / manifest.name).write_text(
+        json.dumps({"fitted": standin.fingerprint(), "md5": md5}, indent=1)
+    )
+    raw.mkdir(parents=True, exist_ok=True)
+    for name in UNPACKED_MD5:
+        os.replace(unfinished / name, raw / name)
+    os.replace(unfinished / manifest.name, manifest)
+
+
+def _read_manifest(manifest: Path) -> dict[str, str]:
+    """Return the MD5 of each drawn file, or nothing if there is no draw of today's fitted model."""
+    try:
+        content = json.loads(manifest.read_bytes())
+        return content["md5"] if content["fitted"] == standin.fingerprint() else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _fetch_from_first(mirrors: list[str], raw: Path, unfinished: Path) -> None:
+    """Fetch what is missing from the first mirror that has it, intact."""
+    import requests
+
+    failures = []
+    for mirror in mirrors:
+        try:
+            return _fetch(mirror, raw, unfinished)
+        except (requests.RequestException, ValueError) as error:
+            failures.append(f"{mirror}: {_in_one_line(error)}")
+    raise MirrorError(f"Fashion-MNIST could not be fetched. {'; '.join(failures)}.")
+
+
+def _fetch(mirror: str, raw: Path, unfinished: Path) -> None:
+    """Fetch from one mirror what is missing or broken in ``raw``: verify, unpack, move into place."""
+    import pooch
+    from torchvision.datasets import FashionMNIST
+
+    packed_md5 = {name: f"md5:{md5}" for name, md5 in FashionMNIST.resources}
+    store = pooch.create(unfinished, mirror.rstrip("/") + "/", registry=packed_md5, retry_if_failed=1)
+    # pooch reports every file in red on stderr; the progress bar says enough.
+    pooch.get_logger().setLevel("WARNING")
+    raw.mkdir(parents=True, exist_ok=True)
+    for name, md5 in UNPACKED_MD5.items():
+        if not _is_intact(raw, {name: md5}):
+            packed = store.fetch(f"{name}.gz", downloader=_downloader(mirror, name))
+            with gzip.open(packed) as source, (unfinished / name).open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            os.replace(unfinished / name, raw / name)
+
+
+def _downloader(mirror: str, name: str) -> Callable:
+    if not _is_address(mirror):
+        return _copy_from_folder
+    from pooch import HTTPDownloader
+    from tqdm.auto import tqdm
+
+    bar = tqdm(desc=name, unit="B", unit_scale=True, leave=False)
+    return HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS))
+
+
+def _copy_from_folder(source: str, target: str, store: object) -> None:
+    if not Path(source).is_file():
+        raise ValueError(f"there is no file {Path(source).name}")
+    shutil.copyfile(source, target)
+
+
+def _in_one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."

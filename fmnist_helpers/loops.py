@@ -1,0 +1,326 @@
+"""The loops of the course: one epoch of training, one evaluation, and both repeated.
+
+``train_loop`` and ``test_loop`` take the arguments and print the lines of the PyTorch tutorial "Optimizing
+Model Parameters". Three things differ: they use no global variable, their averages count samples instead
+of batches, and they return what they measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+PRINT_EVERY = 100
+"""``train_loop`` prints a line at every so many-th batch, as the tutorial does."""
+
+
+class LoopResult(NamedTuple):
+    """What one pass over a data set measured, averaged over its samples."""
+
+    loss: float
+    """Mean loss a sample (for cross-entropy in nats)."""
+    accuracy: float
+    """Share of samples whose largest logit is at the label, 0 to 1."""
+
+
+def train_loop(
+    dataloader: DataLoader,
+    model: nn.Module,
+    loss_fn: LossFunction,
+    optimizer: Optimizer,
+    *,
+    verbose: bool = True,
+) -> LoopResult:
+    """Train ``model`` for one epoch: one optimiser step for each batch of ``dataloader``.
+
+    Args:
+        dataloader: yields ``(images, labels)``: float images of shape (N, …) as the model takes them and
+            int64 labels of shape (N,). Batches are moved to the model's device.
+        model: gives logits of shape (N, classes). It is put into training mode and left there.
+        loss_fn: ``loss_fn(logits, labels)``, the mean over the batch, as ``nn.CrossEntropyLoss()`` gives it.
+        optimizer: holds the model's parameters.
+        verbose: print the loss of every 100th batch and the number of samples seen so far.
+
+    Returns:
+        Mean loss and accuracy over the samples of the epoch. Each batch was measured before its own step,
+        so the result describes a model that changed all the while.
+
+    Raises:
+        ValueError: if the loader is empty, the loss does not average, or a batch does not fit the model.
+    """
+    num_classes = _check_arguments(dataloader, loss_fn)
+    model.train()
+    device = _device_of(model)
+    num_samples = len(dataloader.dataset)
+    tally = _Tally()
+    for batch, (images, labels) in enumerate(dataloader):
+        images, labels = images.to(device), labels.to(device)
+        # Cleared first, so that a backward call somebody made before the loop cannot leak into the step.
+        optimizer.zero_grad()
+        logits, loss = _forward(model, loss_fn, images, labels, num_classes)
+        loss.backward()
+        optimizer.step()
+
+        tally.add(logits, labels, loss)
+        if verbose and batch % PRINT_EVERY == 0:
+            print(f"loss: {loss.item():>7f}  [{tally.num_samples:>5d}/{num_samples:>5d}]")
+    return tally.result()
+
+
+def test_loop(
+    dataloader: DataLoader,
+    model: nn.Module,
+    loss_fn: LossFunction,
+    *,
+    verbose: bool = True,
+) -> LoopResult:
+    """Evaluate ``model`` on every sample of ``dataloader`` without changing it.
+
+    Arguments and errors are those of :func:`train_loop`. The model is put into evaluation mode and left
+    there: whoever trains next calls ``model.train()``, as :func:`train_loop` does.
+
+    Returns:
+        Mean loss and accuracy over the samples. A short last batch counts by its size, so the result
+        does not depend on the batch size.
+    """
+    num_classes = _check_arguments(dataloader, loss_fn)
+    model.eval()
+    device = _device_of(model)
+    tally = _Tally()
+    with torch.no_grad():
+        for images, labels in dataloader:
+            images, labels = images.to(device), labels.to(device)
+            logits, loss = _forward(model, loss_fn, images, labels, num_classes)
+            tally.add(logits, labels, loss)
+    result = tally.result()
+    if verbose:
+        print(f"Test Error: \n Accuracy: {100 * result.accuracy:>0.1f}%, Avg loss: {result.loss:>8f}\n")
+    return result
+
+
+class EpochResult(NamedTuple):
+    """One row of a :class:`History`. Losses are means a sample, accuracies 0 to 1."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    valid_loss: float
+    valid_accuracy: float
+    seconds: float
+
+
+class History(list[EpochResult]):
+    """The results of the epochs so far, oldest first.
+
+    It is a list of named tuples, so ``history[-1].valid_loss`` is the last validation loss,
+    ``history.column("valid_loss")`` all of them, ``print(history)`` a table, and
+    ``pandas.DataFrame(history)`` a data frame.
+    """
+
+    interrupted: bool = False
+    """True if the run that wrote the last rows was stopped by hand."""
+
+    def column(self, name: str) -> list[float]:
+        """Return one column, oldest epoch first.
+
+        Raises:
+            ValueError: if ``name`` is not a field of :class:`EpochResult`.
+        """
+        if name not in EpochResult._fields:
+            raise ValueError(f"a history has no column {name!r}; it has {', '.join(EpochResult._fields)}")
+        return [getattr(row, name) for row in self]
+
+    def __str__(self) -> str:
+        lines = ["epoch  train loss  train acc  valid loss  valid acc"]
+        lines += [
+            f"{row.epoch:>5d}  {row.train_loss:>10.4f}  {row.train_accuracy:>8.1%}"
+            f"  {row.valid_loss:>10.4f}  {row.valid_accuracy:>8.1%}"
+            for row in self
+        ]
+        return "\n".join(lines)
+
+
+def fit(
+    model: nn.Module,
+    train_loader: DataLoader,
+    valid_loader: DataLoader,
+    loss_fn: LossFunction,
+    optimizer: Optimizer,
+    num_epochs: int,
+    *,
+    history: History | None = None,
+    progress: bool = True,
+) -> History:
+    """Train for ``num_epochs`` epochs and evaluate on the validation split after each.
+
+    Interrupting the kernel (the stop button, Ctrl-C) ends the run early and keeps the model as it is
+    then, and the history of every finished epoch.
+
+    Args:
+        model, loss_fn, optimizer: as :func:`train_loop` takes them.
+        train_loader, valid_loader: as :func:`make_loaders` returns them.
+        num_epochs: how many epochs to add, 1 or more.
+        history: the result of an earlier run of the same model; the new epochs are added to it.
+        progress: show a progress bar (a widget in JupyterLab, text in a terminal).
+
+    Returns:
+        The history, one row for each finished epoch.
+
+    Raises:
+        ValueError: if ``num_epochs`` is below 1, or as :func:`train_loop` says.
+    """
+    if num_epochs < 1:
+        raise ValueError(f"num_epochs is {num_epochs}; at least 1 epoch is needed")
+    history = History() if history is None else history
+    history.interrupted = False
+    first = len(history) + 1
+    epochs = _progress_bar(range(first, first + num_epochs), shown=progress)
+    try:
+        for epoch in epochs:
+            start = time.perf_counter()
+            train = train_loop(train_loader, model, loss_fn, optimizer, verbose=False)
+            valid = test_loop(valid_loader, model, loss_fn, verbose=False)
+            history.append(EpochResult(epoch, *train, *valid, time.perf_counter() - start))
+            epochs.set_postfix_str(f"valid loss {valid.loss:.4f}, accuracy {valid.accuracy:.1%}")
+    except KeyboardInterrupt:
+        history.interrupted = True
+        print(f"Stopped by hand; the {len(history)} finished epochs are kept.")
+    finally:
+        epochs.close()
+    return history
+
+
+def _progress_bar(epochs: Iterable[int], shown: bool) -> Any:
+    # Imported here: the bar is the only thing in this module that is not torch.
+    from tqdm.auto import tqdm
+
+    return tqdm(epochs, desc="Training", unit="epoch", disable=not shown, leave=False)
+
+
+class _Tally:
+    """Sums over the batches of one pass, weighted by their sizes."""
+
+    def __init__(self) -> None:
+        self.num_samples = 0
+        self._losses: list[Tensor] = []
+        self._correct: list[Tensor] = []
+        self._sizes: list[int] = []
+
+    def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        # Only tensors without a graph are kept, and none is read here: reading one would make a GPU wait.
+        classes = labels if labels.ndim == 1 else labels.argmax(dim=1)
+        self._losses.append(loss.detach())
+        self._correct.append((logits.detach().argmax(dim=1) == classes).sum())
+        self._sizes.append(len(labels))
+        self.num_samples += len(labels)
+
+    def result(self) -> LoopResult:
+        # To the CPU first: some accelerators have no float64.
+        losses = torch.stack(self._losses).cpu().double()
+        sizes = torch.tensor(self._sizes, dtype=torch.float64)
+        correct = torch.stack(self._correct).sum().item()
+        return LoopResult((losses @ sizes).item() / self.num_samples, correct / self.num_samples)
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next((p.device for p in model.parameters()), torch.device("cpu"))
+
+
+def _check_arguments(dataloader: DataLoader, loss_fn: LossFunction) -> int | None:
+    """Refuse what no batch could mend; return how many classes the data set names, or None."""
+    if len(dataloader) == 0:
+        raise ValueError("the data loader is empty: it has no batch to train or evaluate on")
+    reduction = getattr(loss_fn, "reduction", "mean")
+    if reduction != "mean":
+        raise ValueError(
+            f"the loss function has reduction={reduction!r}; these loops weight each batch's mean by its "
+            "size, so use reduction='mean', the default"
+        )
+    return _number_of_classes(dataloader.dataset)
+
+
+def _forward(
+    model: nn.Module,
+    loss_fn: LossFunction,
+    images: Tensor,
+    labels: Tensor,
+    num_classes: int | None,
+) -> tuple[Tensor, Tensor]:
+    """Return logits and loss; where PyTorch refuses the batch, say in one sentence what is wrong."""
+    logits = None
+    try:
+        logits = model(images)
+        loss = loss_fn(logits, labels)
+    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        reason = _explain_refusal(model, images, labels, logits)
+        if reason is None:
+            raise
+        raise ValueError(reason) from error
+    # PyTorch accepts more outputs than classes in silence, so this cannot wait for an error of its own.
+    if num_classes is not None and logits.shape[1:] != (num_classes,):
+        raise ValueError(
+            f"the model gives an output of shape {tuple(logits.shape)} for {len(labels)} samples; "
+            f"the data set has {num_classes} classes, so {(len(labels), num_classes)} was expected"
+        )
+    return logits, loss
+
+
+def _number_of_classes(dataset: Any) -> int | None:
+    """Return how many classes a data set names, looking through ``Subset``, or None if it names none."""
+    while not hasattr(dataset, "classes") and hasattr(dataset, "dataset"):
+        dataset = dataset.dataset
+    classes = getattr(dataset, "classes", None)
+    return None if classes is None else len(classes)
+
+
+def _explain_refusal(model: nn.Module, images: Tensor, labels: Tensor, logits: Tensor | None) -> str | None:
+    if logits is None:
+        return _explain_images(model, images)
+    return _explain_labels(labels, logits)
+
+
+def _explain_images(model: nn.Module, images: Tensor) -> str | None:
+    if not images.is_floating_point():
+        return (
+            f"the images are {images.dtype}; the model needs floating point numbers. "
+            "Use the transform ToTensor(), or InMemoryDataset."
+        )
+    first = next((m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)), None)
+    if isinstance(first, nn.Linear) and images[0].numel() != first.in_features:
+        return (
+            f"each image has shape {tuple(images.shape[1:])}, {images[0].numel()} numbers; "
+            f"the model's first layer takes {first.in_features}"
+        )
+    if isinstance(first, nn.Conv2d) and (images.ndim != 4 or images.shape[1] != first.in_channels):
+        return (
+            f"the batch of images has shape {tuple(images.shape)}; the model's first layer takes "
+            f"(batch, {first.in_channels}, height, width)"
+        )
+    return None
+
+
+def _explain_labels(labels: Tensor, logits: Tensor) -> str | None:
+    if logits.ndim != 2:
+        return f"the model gives an output of shape {tuple(logits.shape)}; (batch, classes) is needed"
+    if labels.ndim != 1:
+        return (
+            f"the labels have shape {tuple(labels.shape)} and are {labels.dtype}; "
+            f"whole numbers of shape ({len(logits)},), one class a sample, are needed"
+        )
+    if labels.dtype != torch.int64:
+        return f"the labels are {labels.dtype}; class numbers must be torch.int64"
+    low, high, num_outputs = labels.min().item(), labels.max().item(), logits.shape[1]
+    if low < 0 or high >= num_outputs:
+        return (
+            f"the labels of this batch go from {low} to {high}, but the model gives {num_outputs} outputs, "
+            f"so a label must be from 0 to {num_outputs - 1}"
+        )
+    return None

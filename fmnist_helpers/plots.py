@@ -1,0 +1,328 @@
+"""The figures of the course: ``plot_…`` draws and returns Axes, ``show_figure`` shows them.
+
+Colours come from palettes that stay distinct for colour-blind readers, and lines also differ in style or
+marker. Backgrounds are opaque, so that a figure reads the same in a light and a dark theme.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from torch import Tensor, nn
+
+from fmnist_helpers.data import CLASSES
+from fmnist_helpers.loops import History
+
+STYLE = "tableau-colorblind10"
+"""matplotlib's own colour-blind-safe style, in use for the colours of every figure."""
+
+MARKERS = "osD^vPX*"
+DOTS_PER_INCH = 160
+
+
+def show_figure(axes: Axes | np.ndarray | Sequence[Axes], alt: str) -> None:
+    """Show the figure of ``axes`` in the notebook, with a text alternative, and close it.
+
+    A screen reader reads ``alt``, in JupyterLab as on an exported web page; matplotlib's own display has no
+    place for it.
+
+    Args:
+        axes: the Axes of one figure, or an array or list of them.
+        alt: what the figure shows, in a sentence or two, without numbers that another run may change.
+
+    Raises:
+        ValueError: if nothing was drawn on the Axes, or ``alt`` is empty.
+    """
+    from IPython.display import display
+
+    if not alt.strip():
+        raise ValueError("a figure needs a text alternative: pass what it shows as alt")
+    all_axes = np.ravel(np.asarray(axes, dtype=object))
+    if not any(one.has_data() for one in all_axes):
+        raise ValueError("the figure is empty: draw on its Axes before showing it")
+    figure = all_axes[0].figure
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white")
+    plt.close(figure)
+    # Twice the pixels of an ordinary screen, at its ordinary width: sharp, and never wider than the page.
+    width = round(figure.get_figwidth() * DOTS_PER_INCH / 2)
+    source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    text = html.escape(alt, quote=True)
+    style = f"width: {width}px; max-width: 100%"
+    picture = f'<img alt="{text}" style="{style}" src="{source}">'
+    display({"text/html": picture, "text/plain": alt}, raw=True)
+
+
+def plot_images(
+    images: Tensor,
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 8,
+    title: str = "",
+) -> np.ndarray:
+    """Draw images in a grid.
+
+    Args:
+        images: shape (N, 28, 28) or (N, 1, 28, 28), bytes in 0 … 255 or floats in 0 … 1; black is 0.
+        titles: a line above each image, N of them.
+        columns: images a row.
+        title: a line above the grid.
+
+    Returns:
+        The N Axes, shape (N,).
+
+    Raises:
+        ValueError: if the images have another shape, or the number of titles differs.
+    """
+    pictures = _as_pictures(images)
+    if titles is not None and len(titles) != len(pictures):
+        raise ValueError(f"there are {len(pictures)} images and {len(titles)} titles")
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    row_height = 1.1 if titles is None else 1.35
+    figure = _figure(1.12 * columns, row_height * rows + (0.35 if title else 0))
+    figure.suptitle(title, fontsize=11)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for index, (axes, picture) in enumerate(zip(grid, pictures, strict=False)):
+        _draw_picture(axes, picture)
+        axes.set_title("" if titles is None else titles[index], fontsize=8)
+    return grid[: len(pictures)]
+
+
+def plot_class_balance(
+    labels: Tensor, classes: Sequence[str] = CLASSES, *, title: str = "Samples of each class"
+) -> Axes:
+    """Draw how many samples each class has, as horizontal bars with their counts.
+
+    Args:
+        labels: int64, shape (N,), values in 0 … len(classes) - 1.
+        classes: the class names.
+        title: of the figure.
+    """
+    counts = torch.bincount(labels.cpu(), minlength=len(classes)).tolist()
+    axes = _figure(6.4, 3.4).subplots()
+    bars = axes.barh(classes, counts, color=_colour(0))
+    axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.14)
+    axes.set(title=title, xlabel="samples")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    return axes
+
+
+def plot_curves(runs: History | Mapping[str, History], *, title: str = "Training curves") -> np.ndarray:
+    """Draw loss and accuracy against the epoch for one or several runs.
+
+    The validation curve is solid with markers, the training curve of the same colour is dashed.
+
+    Args:
+        runs: one history, or histories by name.
+        title: above both panels.
+
+    Returns:
+        Two Axes, shape (2,): loss in nats, accuracy in per cent.
+
+    Raises:
+        ValueError: if there is no run, or a run has no epoch.
+    """
+    named = {"": runs} if isinstance(runs, History) else dict(runs)
+    if not named or not all(named.values()):
+        raise ValueError("there is nothing to draw: every run needs at least one finished epoch")
+    figure = _figure(8.6, 3.6)
+    figure.suptitle(title, fontsize=11)
+    both = figure.subplots(1, 2)
+    for axes, measure in zip(both, ("loss", "accuracy"), strict=True):
+        for number, (name, history) in enumerate(named.items()):
+            _draw_run(axes, history, measure, name, number)
+        axes.set(xlabel="epoch", title=measure.capitalize())
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    both[0].set_ylabel("mean loss a sample (nats)")
+    both[1].set_ylabel("accuracy (%)")
+    both[1].yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+    both[0].legend(fontsize=8)
+    return both
+
+
+def _draw_run(axes: Axes, history: History, measure: str, name: str, number: int) -> None:
+    epochs = history.column("epoch")
+    colour = _colour(number)
+    label = f"{name}, " if name else ""
+    axes.plot(epochs, history.column(f"train_{measure}"), "--", color=colour, label=f"{label}training")
+    axes.plot(
+        epochs,
+        history.column(f"valid_{measure}"),
+        marker=MARKERS[number % len(MARKERS)],
+        markersize=4,
+        color=colour,
+        label=f"{label}validation",
+    )
+
+
+def plot_confusion_matrix(
+    labels: Tensor,
+    predictions: Tensor,
+    classes: Sequence[str] = CLASSES,
+    *,
+    title: str = "Confusion matrix",
+) -> Axes:
+    """Draw where the samples of each class end up, in per cent of the class: each row adds up to 100.
+
+    Args:
+        labels: the true classes, int64, shape (N,).
+        predictions: the predicted classes, int64, shape (N,).
+        classes: the class names.
+        title: of the figure.
+
+    Raises:
+        ValueError: if the two tensors differ in shape or a class number is out of range.
+    """
+    counts = confusion_matrix(labels, predictions, len(classes)).double()
+    percent = (100 * counts / counts.sum(dim=1, keepdim=True).clamp(min=1)).numpy()
+    axes = _figure(6.6, 5.6).subplots()
+    picture = axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), value in np.ndenumerate(percent):
+        # Dark cells take white digits; an empty cell stays empty, so that mistakes stand out.
+        if value >= 0.5:
+            colour = "white" if value > 55 else "black"
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=8)
+    axes.set_yticks(range(len(classes)), classes, fontsize=8)
+    axes.set(title=title, xlabel="predicted class", ylabel="true class")
+    axes.figure.colorbar(picture, ax=axes, label="% of the true class", shrink=0.85)
+    return axes
+
+
+def confusion_matrix(labels: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
+    """Count samples by true class (row) and predicted class (column).
+
+    Args:
+        labels, predictions: int64, shape (N,), values in 0 … num_classes - 1.
+        num_classes: number of rows and columns.
+
+    Returns:
+        int64, shape (num_classes, num_classes); the counts add up to N.
+
+    Raises:
+        ValueError: if the two tensors differ in shape or a class number is out of range.
+    """
+    if labels.shape != predictions.shape:
+        raise ValueError(
+            f"{tuple(labels.shape)} labels and {tuple(predictions.shape)} predictions do not pair up"
+        )
+    both = torch.stack([labels.cpu(), predictions.cpu()])
+    if both.numel() and not 0 <= both.min() <= both.max() < num_classes:
+        raise ValueError(f"class numbers must be from 0 to {num_classes - 1}")
+    cells = both[0] * num_classes + both[1]
+    return torch.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def plot_worst_mistakes(
+    images: Tensor,
+    labels: Tensor,
+    logits: Tensor,
+    classes: Sequence[str] = CLASSES,
+    *,
+    number: int = 8,
+    title: str = "The worst mistakes",
+) -> np.ndarray:
+    """Draw the wrongly classified images on which the loss is highest, with what the model believed.
+
+    Args:
+        images: shape (N, 28, 28) or (N, 1, 28, 28), as :func:`plot_images` takes them.
+        labels: int64, shape (N,).
+        logits: shape (N, classes); softmax makes the probabilities that are shown.
+        classes: the class names.
+        number: how many at most.
+        title: above the grid.
+
+    Returns:
+        The Axes, one for each image shown.
+
+    Raises:
+        ValueError: if no image is wrongly classified.
+    """
+    wrong = (logits.argmax(dim=1) != labels).nonzero().flatten()
+    if len(wrong) == 0:
+        raise ValueError("there is no mistake to show: every image is classified rightly")
+    losses = nn.functional.cross_entropy(logits[wrong], labels[wrong], reduction="none")
+    worst = wrong[losses.argsort(descending=True)[:number]]
+    probabilities = logits[worst].softmax(dim=1)
+    titles = [
+        f"{classes[label]}\ntaken for\n{classes[row.argmax()]} ({row.max():.0%})"
+        for label, row in zip(labels[worst].tolist(), probabilities, strict=True)
+    ]
+    grid = plot_images(images[worst], columns=4, title=title)
+    figure = grid[0].figure
+    figure.set_size_inches(7.2, 1.95 * -(-len(worst) // 4) + 0.35)
+    for axes, text in zip(grid, titles, strict=True):
+        axes.set_title(text, fontsize=8)
+    return grid
+
+
+def plot_first_layer(model: nn.Module, *, number: int = 24, title: str = "First-layer weights") -> np.ndarray:
+    """Draw the weights from the 784 pixels to single units of the first linear layer, as images.
+
+    White is 0; one colour stands for positive, the other for negative weights. All share one scale, so a
+    pale image is a unit with small weights.
+
+    Args:
+        model: its first ``nn.Linear`` takes 784 numbers.
+        number: how many units, those with the largest weights (by their norm) first.
+        title: above the grid.
+
+    Raises:
+        ValueError: if the model has no linear layer that takes 784 numbers.
+    """
+    first = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
+    if first is None or first.in_features != 28 * 28:
+        raise ValueError("the model's first linear layer does not take the 784 pixels of an image")
+    weights = first.weight.detach().cpu()
+    largest = weights.norm(dim=1).argsort(descending=True)[:number]
+    pictures = weights[largest].reshape(-1, 28, 28).numpy()
+    limit = np.abs(pictures).max() or 1.0
+    grid = plot_images(torch.zeros(len(pictures), 28, 28), title=title)
+    for axes, picture in zip(grid, pictures, strict=True):
+        axes.images[0].set(data=picture, cmap="PuOr", clim=(-limit, limit))
+    colorbar = grid[0].figure.colorbar(grid[0].images[0], ax=grid, shrink=0.8)
+    colorbar.set_label("weight", fontsize=8)
+    return grid
+
+
+def _figure(width: float, height: float) -> Figure:
+    """Return a new figure of this many inches."""
+    return plt.figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def _colour(number: int) -> str:
+    colours = plt.style.library[STYLE]["axes.prop_cycle"].by_key()["color"]
+    return colours[number % len(colours)]
+
+
+def _as_pictures(images: Tensor) -> np.ndarray:
+    """Return images as floats of shape (N, 28, 28) in 0 … 1."""
+    pictures = images.detach().cpu()
+    if pictures.ndim == 4 and pictures.shape[1] == 1:
+        pictures = pictures[:, 0]
+    if pictures.ndim != 3 or len(pictures) == 0:
+        raise ValueError(
+            f"images of shape {tuple(images.shape)} cannot be drawn; give (N, 28, 28) or (N, 1, 28, 28)"
+        )
+    scale = 255 if pictures.dtype == torch.uint8 else 1
+    return (pictures.float() / scale).numpy()
+
+
+def _draw_picture(axes: Axes, picture: np.ndarray) -> None:
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
