@@ -14,7 +14,7 @@ from fmnist_helpers.data import CLASSES, DataError, prepare_data
 from fmnist_helpers.loaders import InMemoryDataset, Loaders, make_loaders, stratified_split
 from fmnist_helpers.loops import EpochResult, History, LoopResult, fit, test_loop, train_loop
 from fmnist_helpers.model import NeuralNetwork, count_parameters
-from fmnist_helpers.runtime import pick_device, seed_everything
+from fmnist_helpers.runtime import describe_machine, pick_device, seed_everything
 
 _PLOTS = (
     "plot_class_balance",
@@ -22,6 +22,9 @@ _PLOTS = (
     "plot_curves",
     "plot_first_layer",
     "plot_images",
+    "plot_lines",
+    "plot_paths",
+    "plot_pixels",
     "plot_worst_mistakes",
     "show_figure",
 )
@@ -37,6 +40,7 @@ __all__ = [
     "stratified_split",
     "NeuralNetwork",
     "count_parameters",
+    "describe_machine",
     "pick_device",
     "seed_everything",
     "LoopResult",

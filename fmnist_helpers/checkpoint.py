@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +56,7 @@ def save_checkpoint(
         "format": FORMAT,
         "model": model.state_dict(),
         "optimizer": None if optimizer is None else optimizer.state_dict(),
+        "optimizer_name": type(optimizer).__name__,
         "epoch": epoch,
         # Plain tuples: loading with weights_only=True refuses classes it does not know.
         "history": [tuple(row) for row in history or ()],
@@ -91,7 +92,7 @@ def load_checkpoint(path: str | Path, model: nn.Module, optimizer: Optimizer | N
     content = _read(path)
     _check_model(path, content["model"], model)
     if optimizer is not None:
-        _check_optimizer(path, content["optimizer"], optimizer)
+        _check_optimizer(path, content, optimizer)
         optimizer.load_state_dict(content["optimizer"])
     model.load_state_dict(content["model"])
     history = History(EpochResult(*row) for row in content["history"])
@@ -102,12 +103,23 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}")
     try:
+        _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except PermissionError:
+        raise
+    except Exception as error:  # A foreign or damaged file can make the reader raise almost anything.
         raise ValueError(f"{path} is not a checkpoint, or it is damaged") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path} is a PyTorch file, but not written by save_checkpoint")
     return content
+
+
+def _check_sums(path: Path) -> None:
+    # torch.load does not look at the checksums in the file, so a damaged weight would load as a wrong one.
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"the checksum of {damaged} is wrong")
 
 
 def _check_model(path: Path, saved: dict[str, torch.Tensor], model: nn.Module) -> None:
@@ -123,14 +135,17 @@ def _check_model(path: Path, saved: dict[str, torch.Tensor], model: nn.Module) -
     )
 
 
-def _check_optimizer(path: Path, saved: dict[str, Any] | None, optimizer: Optimizer) -> None:
+def _check_optimizer(path: Path, content: dict[str, Any], optimizer: Optimizer) -> None:
+    saved, name = content["optimizer"], type(optimizer).__name__
     if saved is None:
         raise ValueError(f"{path} was saved without its optimiser, so none can be loaded from it")
-    here = optimizer.state_dict()["param_groups"]
-    there = saved["param_groups"]
-    # An SGD has other settings (momentum, …) than an Adam (betas, …): the names tell them apart.
-    if [(len(g["params"]), g.keys()) for g in here] != [(len(g["params"]), g.keys()) for g in there]:
+    # Names, not settings: Adam and AdamW have the same settings, and a schedule adds one of its own.
+    if content["optimizer_name"] != name:
+        raise ValueError(f"{path} holds the state of {content['optimizer_name']}, not of {name}")
+    here, there = (
+        [len(group["params"]) for group in state["param_groups"]] for state in (optimizer.state_dict(), saved)
+    )
+    if here != there:
         raise ValueError(
-            f"{path} holds the state of another optimiser than this {type(optimizer).__name__}, "
-            "or of other parameters"
+            f"{path} holds an optimiser of other parameters: groups of {there} tensors, here {here}"
         )

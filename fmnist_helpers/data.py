@@ -249,20 +249,24 @@ def _fetch(mirror: str, raw: Path, unfinished: Path) -> None:
     raw.mkdir(parents=True, exist_ok=True)
     for name, md5 in UNPACKED_MD5.items():
         if not _is_intact(raw, {name: md5}):
-            packed = store.fetch(f"{name}.gz", downloader=_downloader(mirror, name))
+            with _downloader(mirror, name) as downloader:
+                packed = store.fetch(f"{name}.gz", downloader=downloader)
             with gzip.open(packed) as source, (unfinished / name).open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
             os.replace(unfinished / name, raw / name)
 
 
-def _downloader(mirror: str, name: str) -> Callable:
+@contextmanager
+def _downloader(mirror: str, name: str) -> Iterator[Callable]:
     if not _is_address(mirror):
-        return _copy_from_folder
+        yield _copy_from_folder
+        return
     from pooch import HTTPDownloader
     from tqdm.auto import tqdm
 
-    bar = tqdm(desc=name, unit="B", unit_scale=True, leave=False)
-    return HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS))
+    # pooch asks whether the bar is true, and a bar without a total cannot answer; pooch then sets the total.
+    with tqdm(desc=name, total=1, unit="B", unit_scale=True, leave=False) as bar:
+        yield HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS))
 
 
 def _copy_from_folder(source: str, target: str, store: object) -> None:
@@ -273,4 +277,5 @@ def _copy_from_folder(source: str, target: str, store: object) -> None:
 
 def _in_one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text if len(text) <= 200 else text[:197] + "..."
+    # Some reasons stand at the start (a wrong checksum), some at the end (connection refused): keep both.
+    return text if len(text) <= 200 else f"{text[:100]} ... {text[-95:]}"

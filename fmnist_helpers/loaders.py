@@ -88,8 +88,8 @@ def _check_torchvision_dataset(dataset: Any) -> None:
             else type(images).__name__
         )
         raise ValueError(
-            "InMemoryDataset needs grey images as bytes, a uint8 tensor of shape (N, height, width) in .data, "
-            f"as FashionMNIST of torchvision has; found {found}"
+            "InMemoryDataset needs grey images as bytes, a uint8 tensor of shape (N, height, width), "
+            f"as torchvision's FashionMNIST has in .data; found {found}"
         )
     if not isinstance(labels, Tensor) or labels.shape != images.shape[:1]:
         raise ValueError("InMemoryDataset needs one label for each image, as a tensor in .targets")
@@ -114,15 +114,25 @@ def stratified_split(labels: Tensor, num_valid: int, seed: int = 0) -> tuple[Ten
         raise ValueError(f"num_valid is {num_valid}; choose from 0 to {len(labels)} samples")
     generator = torch.Generator().manual_seed(seed)
     shuffled = torch.randperm(len(labels), generator=generator)
-    # Deal the shuffled samples out class by class: sample k of a class with n samples gets the key
-    # (k + 1/2) / n, and the num_valid smallest keys share the split out in proportion.
-    keys = torch.empty(len(labels), dtype=torch.float64)
-    for label in labels.unique():
-        members = shuffled[labels[shuffled] == label]
-        keys[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
     is_valid = torch.zeros(len(labels), dtype=torch.bool)
-    is_valid[shuffled[keys[shuffled].argsort(stable=True)[:num_valid]]] = True
+    present, counts = labels.unique(return_counts=True)
+    for label, share in zip(present, _shares(counts, num_valid).tolist(), strict=True):
+        members = shuffled[labels[shuffled] == label]
+        is_valid[members[:share]] = True
     return (~is_valid).nonzero().flatten(), is_valid.nonzero().flatten()
+
+
+def _shares(counts: Tensor, num_valid: int) -> Tensor:
+    """Share ``num_valid`` out in proportion to ``counts``, in whole numbers (Hamilton's method).
+
+    Each class gets its exact share rounded down; what is left goes, one each, to the largest remainders.
+    """
+    total = int(counts.sum())
+    shares = counts * num_valid // total
+    remainders = counts * num_valid % total
+    left = num_valid - int(shares.sum())
+    shares[remainders.argsort(descending=True, stable=True)[:left]] += 1
+    return shares
 
 
 class Loaders(NamedTuple):

@@ -18,6 +18,9 @@ from torch.utils.data import DataLoader
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
+_NO_OUTPUT = object()
+"""Stands for what a model would have returned had it not raised."""
+
 PRINT_EVERY = 100
 """``train_loop`` prints a line at every so many-th batch, as the tutorial does."""
 
@@ -141,8 +144,8 @@ class History(list[EpochResult]):
     def __str__(self) -> str:
         lines = ["epoch  train loss  train acc  valid loss  valid acc"]
         lines += [
-            f"{row.epoch:>5d}  {row.train_loss:>10.4f}  {row.train_accuracy:>8.1%}"
-            f"  {row.valid_loss:>10.4f}  {row.valid_accuracy:>8.1%}"
+            f"{row.epoch:>5d}  {row.train_loss:>10.4f}  {row.train_accuracy:>9.1%}"
+            f"  {row.valid_loss:>10.4f}  {row.valid_accuracy:>9.1%}"
             for row in self
         ]
         return "\n".join(lines)
@@ -175,10 +178,12 @@ def fit(
         The history, one row for each finished epoch.
 
     Raises:
-        ValueError: if ``num_epochs`` is below 1, or as :func:`train_loop` says.
+        ValueError: if ``num_epochs`` is below 1, ``valid_loader`` is None, or as :func:`train_loop` says.
     """
     if num_epochs < 1:
         raise ValueError(f"num_epochs is {num_epochs}; at least 1 epoch is needed")
+    if valid_loader is None:
+        raise ValueError("there is no validation loader; call make_loaders with num_valid above 0")
     history = History() if history is None else history
     history.interrupted = False
     first = len(history) + 1
@@ -202,7 +207,9 @@ def _progress_bar(epochs: Iterable[int], shown: bool) -> Any:
     # Imported here: the bar is the only thing in this module that is not torch.
     from tqdm.auto import tqdm
 
-    return tqdm(epochs, desc="Training", unit="epoch", disable=not shown, leave=False)
+    # Left unsaid where the bar is wanted, so that the environment (TQDM_DISABLE=1) can still say no.
+    hidden = {} if shown else {"disable": True}
+    return tqdm(epochs, desc="Training", unit="epoch", leave=False, **hidden)
 
 
 class _Tally:
@@ -255,7 +262,7 @@ def _forward(
     num_classes: int | None,
 ) -> tuple[Tensor, Tensor]:
     """Return logits and loss; where PyTorch refuses the batch, say in one sentence what is wrong."""
-    logits = None
+    logits: Any = _NO_OUTPUT
     try:
         logits = model(images)
         loss = loss_fn(logits, labels)
@@ -281,9 +288,14 @@ def _number_of_classes(dataset: Any) -> int | None:
     return None if classes is None else len(classes)
 
 
-def _explain_refusal(model: nn.Module, images: Tensor, labels: Tensor, logits: Tensor | None) -> str | None:
-    if logits is None:
+def _explain_refusal(model: nn.Module, images: Tensor, labels: Tensor, logits: Any) -> str | None:
+    if logits is _NO_OUTPUT:
         return _explain_images(model, images)
+    if not isinstance(logits, Tensor):
+        return (
+            f"the model returned {type(logits).__name__}, not a tensor of logits; "
+            "does its forward end with `return logits`?"
+        )
     return _explain_labels(labels, logits)
 
 

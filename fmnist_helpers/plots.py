@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from fmnist_helpers.data import CLASSES
 from fmnist_helpers.loops import History
 
-STYLE = "tableau-colorblind10"
-"""matplotlib's own colour-blind-safe style, in use for the colours of every figure."""
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+"""The palette of Okabe and Ito (2008), made for colour-blind readers; yellow is too pale on white."""
 
+LINES = ("-", "--", "-.", ":")
 MARKERS = "osD^vPX*"
 DOTS_PER_INCH = 160
 
@@ -100,6 +101,35 @@ def plot_images(
     return grid[: len(pictures)]
 
 
+def plot_pixels(pixels: Tensor, *, first: int = 8, number: int = 10) -> np.ndarray:
+    """Draw an image and, beside it, a square part of it with the byte of each pixel.
+
+    Args:
+        pixels: uint8, shape (28, 28).
+        first: first row and column of the part.
+        number: its rows and columns.
+
+    Returns:
+        Two Axes, shape (2,): the image and its part.
+
+    Raises:
+        ValueError: if ``pixels`` is not an image of bytes.
+    """
+    if pixels.ndim != 2 or pixels.dtype != torch.uint8:
+        raise ValueError(f"one image of bytes is needed, found {pixels.dtype} of {tuple(pixels.shape)}")
+    both = _figure(8, 3.7).subplots(1, 2)
+    part = slice(first, first + number)
+    edges, ticks = (first - 0.5, first + number - 0.5), range(first, first + number)
+    for axes, title in zip(both, ("The whole image", "A part of it, with its bytes"), strict=True):
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        axes.set(title=title, xlabel="column", ylabel="row")
+    both[1].set(xlim=edges, ylim=edges[::-1], xticks=ticks, yticks=ticks)
+    for (row, column), value in np.ndenumerate(pixels[part, part].numpy()):
+        colour = "black" if value > 128 else "white"
+        both[1].text(first + column, first + row, value, ha="center", va="center", color=colour, fontsize=8)
+    return both
+
+
 def plot_class_balance(
     labels: Tensor, classes: Sequence[str] = CLASSES, *, title: str = "Samples of each class"
 ) -> Axes:
@@ -169,6 +199,78 @@ def _draw_run(axes: Axes, history: History, measure: str, name: str, number: int
         color=colour,
         label=f"{label}validation",
     )
+
+
+def plot_lines(
+    lines: Mapping[str, Sequence[float] | Tensor],
+    *,
+    x: Sequence[float] | Tensor | None = None,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    markers: bool = False,
+) -> Axes:
+    """Draw one line for each entry of ``lines``, told apart by colour and line style.
+
+    Args:
+        lines: the values of each line by its name; a single line gets no legend.
+        x: where the values lie on the horizontal axis, by default 0, 1, 2, …
+        title, xlabel, ylabel: words for the figure and its axes, with units.
+        markers: mark each value.
+
+    Raises:
+        ValueError: if there is no line.
+    """
+    if not lines:
+        raise ValueError("there is no line to draw")
+    axes = _figure(6.2, 3.4).subplots()
+    for number, (name, values) in enumerate(lines.items()):
+        places = range(len(values)) if x is None else x
+        style = LINES[number % len(LINES)]
+        marker = MARKERS[number % len(MARKERS)] if markers else None
+        axes.plot(places, values, style, marker=marker, markersize=3, color=_colour(number), label=name)
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    axes.grid(alpha=0.3)
+    if len(lines) > 1:
+        axes.legend(fontsize=8)
+    return axes
+
+
+def plot_paths(
+    surface: Callable[[Tensor], Tensor], paths: Mapping[str, Tensor], *, title: str = "Paths downhill"
+) -> np.ndarray:
+    """Draw paths over the contour lines of a surface, one panel for each path.
+
+    Args:
+        surface: takes points of shape (2, …) and returns their heights, shape (…).
+        paths: the points of each path by its name, shape (N, 2): first the place along the
+            horizontal axis, then the place along the vertical one.
+        title: above the panels.
+
+    Returns:
+        The Axes, one for each path.
+
+    Raises:
+        ValueError: if there is no path.
+    """
+    if not paths:
+        raise ValueError("there is no path to draw")
+    every_point = torch.cat([path.detach() for path in paths.values()])
+    low, high = every_point.min(dim=0).values, every_point.max(dim=0).values
+    margin = 0.15 * (high - low)
+    ticks = [torch.linspace(a, b, 80) for a, b in zip(low - margin, high + margin, strict=True)]
+    grid = torch.stack(torch.meshgrid(*ticks, indexing="xy"))
+    rows = -(-len(paths) // 2)
+    figure = _figure(8.4, 2.5 * rows + 0.4)
+    figure.suptitle(title, fontsize=11)
+    panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
+    for number, (axes, (name, path)) in enumerate(zip(panels, paths.items(), strict=False)):
+        axes.contour(*grid, surface(grid), levels=12, colors="darkgrey", linewidths=0.7)
+        axes.plot(*path.detach().T, "o-", markersize=3, linewidth=1, color=_colour(number))
+        axes.set_title(name, fontsize=10)
+    for axes in panels[len(paths) :]:
+        axes.set_axis_off()
+    return panels[: len(paths)]
 
 
 def plot_confusion_matrix(
@@ -307,8 +409,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _colour(number: int) -> str:
-    colours = plt.style.library[STYLE]["axes.prop_cycle"].by_key()["color"]
-    return colours[number % len(colours)]
+    return COLOURS[number % len(COLOURS)]
 
 
 def _as_pictures(images: Tensor) -> np.ndarray:

@@ -1,6 +1,10 @@
-"""Where a model runs and what makes a run repeatable: device and seed."""
+"""Where a model runs and what makes a run repeatable: machine, device and seed."""
 
+import math
+import os
+import platform
 import random
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,3 +33,31 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def describe_machine() -> str:
+    """Return what the lessons run on, in three lines: versions, device and threads, memory in GB."""
+    import psutil
+    import torchvision
+
+    memory = psutil.virtual_memory()
+    total = min(memory.total, _memory_limit())
+    device = pick_device()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return (
+        f"Python {platform.python_version()}, torch {torch.__version__}, "
+        f"torchvision {torchvision.__version__}\n"
+        f"device: {device} ({name}), threads: {torch.get_num_threads()} of {os.cpu_count()}\n"
+        f"memory: {min(memory.available, total) / 1e9:.1f} GB free of {total / 1e9:.1f} GB"
+    )
+
+
+def _memory_limit() -> float:
+    """Return the bytes a container may use (Binder sets such a limit), or infinity where none is set."""
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            return float(Path("/sys/fs/cgroup", file).read_text())
+        except (OSError, ValueError):
+            # No such file, or the word "max": no limit is set here.
+            continue
+    return math.inf

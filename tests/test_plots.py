@@ -1,0 +1,396 @@
+"""Figures show the data they were given, with titles and units, and read well without seeing them."""
+
+from __future__ import annotations
+
+import base64
+import html.parser
+import io
+import math
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from PIL import Image
+from torch import nn
+
+import fmnist_helpers as fh
+from fmnist_helpers import plots
+
+CLASSES = ["bag", "coat", "dress"]
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def shown(monkeypatch) -> list[dict[str, str]]:
+    """What was displayed: a dictionary from MIME type to content for each."""
+    displayed = []
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: displayed.append(bundle))
+    return displayed
+
+
+def picture_of(axes: Axes) -> np.ndarray:
+    return np.asarray(axes.images[0].get_array())
+
+
+def history(*losses: float) -> fh.History:
+    rows = [fh.EpochResult(n, x, 1 - x / 4, x + 0.1, 0.9 - x / 4, 1.0) for n, x in enumerate(losses, start=1)]
+    return fh.History(rows)
+
+
+# --- images ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", [True, False])
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_images_are_drawn_as_given(channel, as_bytes):
+    pixels = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8)
+    expected = pixels.numpy() / np.float32(255)
+    images = pixels if as_bytes else pixels / 255
+    axes = fh.plot_images(images[:, None] if channel else images)
+    assert axes.shape == (5,)
+    for one, picture in zip(axes, expected, strict=True):
+        np.testing.assert_allclose(picture_of(one), picture, rtol=1e-6)
+        # Black is 0 and white is 1 in every image, whatever its own range.
+        assert one.images[0].get_clim() == (0, 1)
+        assert one.images[0].get_cmap().name == "gray"
+
+
+def test_images_have_titles_and_stand_in_rows():
+    axes = fh.plot_images(torch.rand(5, 28, 28), list("abcde"), columns=2, title="Garments")
+    assert [one.get_title() for one in axes] == list("abcde")
+    assert axes[0].figure.get_suptitle() == "Garments"
+    axes[0].figure.canvas.draw()
+    lefts = [round(one.get_position().x0, 3) for one in axes]
+    heights = [round(one.get_position().y0, 3) for one in axes]
+    assert lefts == [lefts[0], lefts[1]] * 2 + [lefts[0]]
+    assert heights[0] == heights[1] > heights[2] == heights[3] > heights[4]
+
+
+def test_images_that_need_gradients_can_be_drawn():
+    images = torch.rand(2, 1, 28, 28, requires_grad=True)
+    np.testing.assert_array_equal(picture_of(fh.plot_images(images)[1]), images[1, 0].detach().numpy())
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (2, 3, 28, 28), (0, 28, 28), (0, 1, 28, 28), (784,)])
+def test_images_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError) as raised:
+        fh.plot_images(torch.rand(shape))
+    assert f"images of shape {shape} cannot be drawn; give (N, 28, 28) or (N, 1, 28, 28)" == str(raised.value)
+
+
+def test_wrong_number_of_titles_is_refused():
+    with pytest.raises(ValueError, match="there are 3 images and 2 titles"):
+        fh.plot_images(torch.rand(3, 28, 28), ["a", "b"])
+
+
+def test_pixels_show_the_image_and_the_bytes_of_a_part():
+    pixels = torch.randint(0, 256, (28, 28), dtype=torch.uint8)
+    whole, part = fh.plot_pixels(pixels, first=5, number=3)
+    for axes in (whole, part):
+        np.testing.assert_array_equal(picture_of(axes), pixels.numpy())
+        assert axes.images[0].get_clim() == (0, 255)
+        assert (axes.get_xlabel(), axes.get_ylabel()) == ("column", "row")
+        assert axes.get_title()
+    expected = {(x, y, str(pixels[y, x].item())) for x in range(5, 8) for y in range(5, 8)}
+    assert {(*text.get_position(), text.get_text()) for text in part.texts} == expected
+    # The part is seen alone, and its first row stands on top.
+    assert (part.get_xlim(), part.get_ylim()) == ((4.5, 7.5), (7.5, 4.5))
+
+
+@pytest.mark.parametrize("pixels", [torch.rand(28, 28), torch.zeros(1, 28, 28, dtype=torch.uint8)])
+def test_pixels_of_anything_but_one_image_of_bytes_are_refused(pixels):
+    with pytest.raises(ValueError, match=r"one image of bytes is needed, found torch\.(float32|uint8) of \("):
+        fh.plot_pixels(pixels)
+
+
+# --- class balance -----------------------------------------------------------------------------------------
+
+
+def test_class_balance_counts_labels():
+    labels = torch.tensor([0] * 1200 + [2] * 3)
+    axes = fh.plot_class_balance(labels, CLASSES, title="Balance")
+    assert [bar.get_width() for bar in axes.patches] == [1200, 0, 3]
+    assert [text.get_text() for text in axes.get_yticklabels()] == CLASSES
+    assert [text.get_text() for text in axes.texts] == ["1,200", "0", "3"]
+    assert (axes.get_title(), axes.get_xlabel()) == ("Balance", "samples")
+    # The first class stands on top.
+    assert axes.yaxis_inverted()
+
+
+def test_class_balance_names_the_courses_classes():
+    axes = fh.plot_class_balance(torch.arange(10))
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(fh.CLASSES)
+    assert axes.get_title() == "Samples of each class"
+
+
+# --- curves ------------------------------------------------------------------------------------------------
+
+
+def assert_shows(axes: Axes, label: str, run: fh.History, column: str) -> None:
+    lines = [one for one in axes.lines if one.get_label() == label]
+    assert len(lines) == 1
+    np.testing.assert_array_equal(lines[0].get_xdata(), run.column("epoch"))
+    np.testing.assert_array_equal(lines[0].get_ydata(), run.column(column))
+
+
+def test_curves_of_one_run():
+    run = history(2.0, 1.0, 0.5)
+    loss, accuracy = fh.plot_curves(run, title="A run")
+    for axes, measure in ((loss, "loss"), (accuracy, "accuracy")):
+        assert_shows(axes, "training", run, f"train_{measure}")
+        assert_shows(axes, "validation", run, f"valid_{measure}")
+        assert axes.get_xlabel() == "epoch"
+        training, validation = axes.lines
+        assert (training.get_linestyle(), validation.get_linestyle()) == ("--", "-")
+        assert validation.get_marker() not in ("", "None", None)
+        assert training.get_color() == validation.get_color()
+    assert loss.figure.get_suptitle() == "A run"
+    assert (loss.get_title(), loss.get_ylabel()) == ("Loss", "mean loss a sample (nats)")
+    assert (accuracy.get_title(), accuracy.get_ylabel()) == ("Accuracy", "accuracy (%)")
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation"]
+
+
+def test_accuracy_is_read_in_per_cent():
+    _, accuracy = fh.plot_curves(history(2.0, 1.0))
+    assert accuracy.yaxis.get_major_formatter()(0.5, 0) in ("50", "50.0")
+
+
+def test_curves_of_several_runs_differ_in_colour_and_marker():
+    runs = {"SGD": history(2.0, 1.5), "Adam": history(1.0, 0.5, 0.4)}
+    loss, accuracy = fh.plot_curves(runs)
+    for name, run in runs.items():
+        assert_shows(loss, f"{name}, training", run, "train_loss")
+        assert_shows(accuracy, f"{name}, validation", run, "valid_accuracy")
+    validation = [one for one in loss.lines if "validation" in one.get_label()]
+    assert len({one.get_color() for one in validation}) == 2
+    assert len({one.get_marker() for one in validation}) == 2
+
+
+def test_a_run_of_one_epoch_is_visible():
+    loss, _ = fh.plot_curves(history(2.0))
+    assert loss.lines[1].get_marker() == "o"
+    assert loss.has_data()
+
+
+@pytest.mark.parametrize("runs", [fh.History(), {}, {"SGD": history(1.0), "Adam": fh.History()}])
+def test_curves_without_an_epoch_are_refused(runs):
+    with pytest.raises(ValueError, match="nothing to draw: every run needs at least one finished epoch"):
+        fh.plot_curves(runs)
+
+
+# --- confusion matrix --------------------------------------------------------------------------------------
+
+
+def counted(labels: list[int], predictions: list[int], num_classes: int) -> list[list[int]]:
+    """Count in a double loop."""
+    pairs = list(zip(labels, predictions, strict=True))
+    return [[pairs.count((row, column)) for column in range(num_classes)] for row in range(num_classes)]
+
+
+@pytest.mark.parametrize(("num_samples", "num_classes"), [(0, 3), (1, 1), (200, 4), (300, 10)])
+def test_confusion_matrix_is_the_double_loop(num_samples, num_classes):
+    torch.manual_seed(0)
+    labels, predictions = torch.randint(0, num_classes, (2, num_samples))
+    matrix = plots.confusion_matrix(labels, predictions, num_classes)
+    assert matrix.dtype == torch.int64
+    assert matrix.tolist() == counted(labels.tolist(), predictions.tolist(), num_classes)
+
+
+def test_confusion_matrix_is_drawn_in_per_cent_of_the_true_class():
+    labels, predictions = torch.tensor([0, 0, 0, 0, 1, 1]), torch.tensor([0, 0, 0, 2, 1, 0])
+    axes = fh.plot_confusion_matrix(labels, predictions, CLASSES, title="Confused")
+    np.testing.assert_array_equal(picture_of(axes), [[75, 0, 25], [50, 50, 0], [0, 0, 0]])
+    assert {(*text.get_position(), text.get_text()) for text in axes.texts} == {
+        (0, 0, "75"),
+        (2, 0, "25"),
+        (0, 1, "50"),
+        (1, 1, "50"),
+    }
+    assert [text.get_text() for text in axes.get_xticklabels()] == CLASSES
+    assert [text.get_text() for text in axes.get_yticklabels()] == CLASSES
+    labels_of_axes = (axes.get_title(), axes.get_xlabel(), axes.get_ylabel())
+    assert labels_of_axes == ("Confused", "predicted class", "true class")
+    assert axes.images[0].colorbar.ax.get_ylabel() == "% of the true class"
+
+
+@pytest.mark.parametrize("draw", [fh.plot_confusion_matrix, lambda a, b, c: plots.confusion_matrix(a, b, 3)])
+@pytest.mark.parametrize(
+    ("labels", "predictions", "message"),
+    [
+        ([0, 1], [0, 1, 2], r"\(2,\) labels and \(3,\) predictions do not pair up"),
+        ([0, 3], [0, 1], "class numbers must be from 0 to 2"),
+        ([0, 1], [0, -1], "class numbers must be from 0 to 2"),
+    ],
+)
+def test_labels_that_cannot_be_counted_are_refused(draw, labels, predictions, message):
+    with pytest.raises(ValueError, match=message):
+        draw(torch.tensor(labels), torch.tensor(predictions), CLASSES)
+
+
+# --- worst mistakes ----------------------------------------------------------------------------------------
+
+
+def test_worst_mistakes_are_the_wrong_images_by_falling_loss():
+    torch.manual_seed(0)
+    images, logits = torch.rand(40, 1, 28, 28), 3 * torch.randn(40, 3)
+    labels = torch.randint(0, 3, (40,))
+    mistakes = []
+    for image, row, label in zip(images, logits.tolist(), labels.tolist(), strict=True):
+        guess = row.index(max(row))
+        total = sum(math.exp(value) for value in row)
+        if guess != label:
+            title = f"{CLASSES[label]}\ntaken for\n{CLASSES[guess]} ({math.exp(row[guess]) / total:.0%})"
+            mistakes.append((math.log(total) - row[label], title, image[0]))
+    mistakes.sort(key=lambda mistake: mistake[0], reverse=True)
+    axes = fh.plot_worst_mistakes(images, labels, logits, CLASSES, number=6, title="Worst")
+    assert len(axes) == 6 < len(mistakes)
+    for one, (_, title, image) in zip(axes, mistakes, strict=False):
+        assert one.get_title() == title
+        np.testing.assert_array_equal(picture_of(one), image.numpy())
+    assert axes[0].figure.get_suptitle() == "Worst"
+
+
+def test_fewer_mistakes_than_asked_for_are_all_shown():
+    logits = torch.eye(3)
+    axes = fh.plot_worst_mistakes(torch.rand(3, 28, 28), torch.tensor([0, 1, 0]), logits, CLASSES)
+    assert len(axes) == 1
+    assert axes[0].get_title().startswith("bag\ntaken for\ndress")
+
+
+def test_no_mistake_is_refused():
+    with pytest.raises(ValueError, match="there is no mistake to show: every image is classified rightly"):
+        fh.plot_worst_mistakes(torch.rand(3, 28, 28), torch.arange(3), torch.eye(3), CLASSES)
+
+
+# --- first layer -------------------------------------------------------------------------------------------
+
+
+def test_first_layer_shows_the_units_with_the_largest_weights_first():
+    torch.manual_seed(0)
+    model = fh.NeuralNetwork()
+    weight = model.linear_relu_stack[0].weight.detach()
+    order = sorted(range(512), key=lambda unit: -weight[unit].square().sum().item())[:5]
+    axes = fh.plot_first_layer(model, number=5, title="Weights")
+    assert len(axes) == 5
+    limit = max(weight[unit].abs().max().item() for unit in order)
+    for one, unit in zip(axes, order, strict=True):
+        np.testing.assert_array_equal(picture_of(one), weight[unit].reshape(28, 28).numpy())
+        # One scale for all, with zero in its middle, which is the palette's white.
+        assert one.images[0].get_clim() == pytest.approx((-limit, limit))
+        assert one.images[0].get_cmap().name == "PuOr"
+    assert axes[0].figure.get_suptitle() == "Weights"
+    assert axes[0].images[0].colorbar.ax.get_ylabel() == "weight"
+
+
+def test_first_layer_of_zeros_can_be_drawn():
+    model = nn.Linear(784, 3)
+    nn.init.zeros_(model.weight)
+    axes = fh.plot_first_layer(model)
+    assert len(axes) == 3
+    assert not picture_of(axes[0]).any()
+
+
+@pytest.mark.parametrize("model", [nn.Flatten(), nn.Linear(10, 3), nn.Conv2d(1, 4, 3)])
+def test_model_without_784_inputs_is_refused(model):
+    with pytest.raises(ValueError, match="first linear layer does not take the 784 pixels"):
+        fh.plot_first_layer(model)
+
+
+# --- showing -----------------------------------------------------------------------------------------------
+
+
+class Pictures(html.parser.HTMLParser):
+    """Collects the attributes of the images in a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        assert tag == "img"
+        self.found.append(dict(attrs))
+
+
+def shown_picture(bundle: dict[str, str]) -> tuple[dict[str, str], Image.Image]:
+    parser = Pictures()
+    parser.feed(bundle["text/html"])
+    (attributes,) = parser.found
+    header, content = attributes["src"].split(",")
+    assert header == "data:image/png;base64"
+    return attributes, Image.open(io.BytesIO(base64.b64decode(content)))
+
+
+FIGURES = {
+    "images": lambda: fh.plot_images(torch.rand(3, 28, 28)),
+    "one image": lambda: fh.plot_images(torch.rand(1, 28, 28)),
+    "pixels": lambda: fh.plot_pixels(torch.zeros(28, 28, dtype=torch.uint8)),
+    "class balance": lambda: fh.plot_class_balance(torch.arange(10)),
+    "curves": lambda: fh.plot_curves(history(2.0, 1.0)),
+    "confusion matrix": lambda: fh.plot_confusion_matrix(torch.arange(10), torch.arange(10)),
+    "worst mistakes": lambda: fh.plot_worst_mistakes(
+        torch.rand(3, 28, 28), torch.arange(3) % 2, torch.eye(3)
+    ),
+    "first layer": lambda: fh.plot_first_layer(fh.NeuralNetwork(), number=3),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_shown_whole_opaque_and_closed(shown, name):
+    axes = FIGURES[name]()
+    figure = np.ravel(axes)[0].figure
+    assert fh.show_figure(axes, f"The {name}.") is None
+    (bundle,) = shown
+    attributes, picture = shown_picture(bundle)
+    assert attributes["alt"] == bundle["text/plain"] == f"The {name}."
+    pixels = np.asarray(picture.convert("RGBA"))
+    assert (pixels[..., 3] == 255).all()
+    assert (pixels[0, 0, :3] == 255).all()
+    assert len(np.unique(pixels.reshape(-1, 4), axis=0)) > 2
+    assert not plt.fignum_exists(figure.number)
+    assert plt.get_fignums() == []
+
+
+def test_axes_may_come_as_one_array_or_list(shown):
+    for choose in (lambda grid: grid, list, lambda grid: grid.reshape(2, 2), lambda grid: grid[0]):
+        fh.show_figure(choose(fh.plot_images(torch.rand(4, 28, 28))), "Four garments.")
+    assert len({bundle["text/html"] for bundle in shown}) == 4
+    assert all(shown_picture(bundle)[1].size == shown_picture(shown[0])[1].size for bundle in shown)
+
+
+@pytest.mark.parametrize("alt", ['"quoted" & <tagged>', "größer als", "two\nlines"])
+def test_alt_text_survives_any_character(shown, alt):
+    fh.show_figure(fh.plot_class_balance(torch.arange(10)), alt)
+    assert shown_picture(shown[0])[0]["alt"] == shown[0]["text/plain"] == alt
+
+
+@pytest.mark.parametrize("alt", ["", "  \n"])
+def test_figure_without_alt_text_is_refused(shown, alt):
+    with pytest.raises(ValueError, match="a figure needs a text alternative: pass what it shows as alt"):
+        fh.show_figure(fh.plot_class_balance(torch.arange(10)), alt)
+    assert shown == []
+
+
+def test_empty_figure_is_refused(shown):
+    with pytest.raises(ValueError, match="the figure is empty: draw on its Axes before showing it"):
+        fh.show_figure(plt.figure().subplots(1, 2), "Nothing.")
+    assert shown == []
+
+
+def test_backgrounds_are_opaque_in_a_dark_style_too(shown):
+    with plt.style.context("dark_background"):
+        axes = fh.plot_class_balance(torch.arange(10))
+        assert to_rgba(axes.figure.get_facecolor()) == (1, 1, 1, 1)
+        fh.show_figure(axes, "Bars.")
+    assert shown_picture(shown[0])[1].convert("RGBA").getpixel((0, 0)) == (255, 255, 255, 255)

@@ -1,0 +1,71 @@
+"""Device, seed and the description of the machine."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+import fmnist_helpers as fh
+from fmnist_helpers import runtime
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_pick_device_takes_the_fastest(monkeypatch, cuda, mps, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert fh.pick_device() == torch.device(expected)
+
+
+def test_picked_device_can_be_used_here():
+    assert torch.ones(2, device=fh.pick_device()).sum().item() == 2
+
+
+def draw() -> tuple[float, float, float]:
+    return random.random(), float(np.random.random()), torch.rand(()).item()
+
+
+def test_same_seed_repeats_all_three_generators():
+    fh.seed_everything(7)
+    first = draw()
+    second = draw()
+    fh.seed_everything(7)
+    assert draw() == first
+    # Each of the three moved on after its first number.
+    assert all(a != b for a, b in zip(first, second, strict=True))
+
+
+def test_another_seed_changes_all_three_generators():
+    fh.seed_everything(7)
+    first = draw()
+    fh.seed_everything(8)
+    assert all(a != b for a, b in zip(first, draw(), strict=True))
+
+
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
+def test_smallest_and_largest_seed_are_accepted(seed):
+    fh.seed_everything(seed)
+    assert torch.initial_seed() == seed
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_seed_out_of_range_is_refused(seed):
+    with pytest.raises(ValueError, match=rf"seed is {seed}; choose a whole number from 0 to 4294967295"):
+        fh.seed_everything(seed)
+
+
+def test_description_names_versions_device_and_memory():
+    text = fh.describe_machine()
+    assert f"torch {torch.__version__}" in text
+    assert f"device: {fh.pick_device()}" in text
+    assert "GB free of" in text
+
+
+def test_description_respects_the_limit_of_a_container(monkeypatch):
+    monkeypatch.setattr(runtime, "_memory_limit", lambda: 1e8)
+    assert "memory: 0.1 GB free of 0.1 GB" in fh.describe_machine()
