@@ -1,21 +1,50 @@
-# The two commands a newcomer needs are `make lab` and `make test`; `make help` lists the others.
+# `make lab` and `make test` are all a newcomer needs; `make help` lists the rest.
+
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
-# Where to ask for the small CPU build of torch; pip carries on without it where it cannot be reached.
+# Where to ask for the small CPU build of torch, too. Where it cannot be reached, pip goes on without it.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-INSTALLED := $(VENV)/.installed
-INSTALLED_DEV := $(VENV)/.installed-dev
 
+BIN := $(VENV)/bin
+MARK := $(VENV)/.installed
+DEV_MARK := $(VENV)/.installed-dev
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-$(INSTALLED): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("this course needs Python 3.11 or newer, found " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --retries 0 --extra-index-url $(TORCH_INDEX) "torch>=2.4" "torchvision>=0.19"
-	$(BIN)/python -m pip install --quiet --editable .
-	touch $@
+.PHONY: help lab test execute format bench clean
+help:  ## say what each command does
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
-$(INSTALLED_DEV): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@
+lab: $(MARK)  ## install what is missing, prepare the data, open JupyterLab at the first notebook
+	"$(BIN)/python" -c "import fmnist_helpers; fmnist_helpers.prepare_data()"
+	"$(BIN)/jupyter" lab notebooks/00_start_here.ipynb $(LAB_OPTIONS)
+
+test: $(DEV_MARK)  ## everything a change must pass: unit tests and every lesson, offline, on stand-in data
+	"$(BIN)/python" -m ruff check .
+	"$(BIN)/python" -m ruff format --check .
+	"$(BIN)/python" -m pytest --numprocesses 2 --dist loadscope
+
+execute: $(DEV_MARK)  ## run every lesson in place on the real data and store what it shows
+	"$(BIN)/python" -m tests.execute_lessons
+
+format: $(DEV_MARK)  ## put package, tests and notebooks into the house style
+	"$(BIN)/python" -m ruff check --fix .
+	"$(BIN)/python" -m ruff format .
+
+bench: $(DEV_MARK)  ## measure the loops, the import and each lesson (some minutes)
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.speed
+	"$(BIN)/python" -m tests.benchmarks.lessons
+
+clean:  ## drop the environment; the data stays
+	rm -rf "$(VENV)"
+
+$(MARK): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This course needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Choose another one: make PYTHON=python3.12 ...")'
+	test -x "$(BIN)/python" || $(PYTHON) -m venv "$(VENV)"
+	@echo "Installing PyTorch and JupyterLab, which takes some minutes the first time ..."
+	"$(BIN)/python" -m pip install --quiet --retries 0 --extra-index-url "$(TORCH_INDEX)" "torch>=2.4" "torchvision>=0.19"
+	"$(BIN)/python" -m pip install --quiet --editable .
+	@touch "$(MARK)"
+
+$(DEV_MARK): $(MARK)
+	"$(BIN)/python" -m pip install --quiet --editable '.[dev]'
+	@touch "$(DEV_MARK)"

@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from fmnist_helpers import standin
+from fmnist_helpers.progress import progress_bar
 
 CLASSES = (
     "T-shirt/top",
@@ -262,10 +263,9 @@ def _downloader(mirror: str, name: str) -> Iterator[Callable]:
         yield _copy_from_folder
         return
     from pooch import HTTPDownloader
-    from tqdm.auto import tqdm
 
     # pooch asks whether the bar is true, and a bar without a total cannot answer; pooch then sets the total.
-    with tqdm(desc=name, total=1, unit="B", unit_scale=True, leave=False) as bar:
+    with progress_bar(desc=name, total=1, unit="B", unit_scale=True) as bar:
         yield HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS))
 
 

@@ -8,13 +8,15 @@ of batches, and they return what they measured.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
+
+from fmnist_helpers.progress import progress_bar
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -187,7 +189,8 @@ def fit(
     history = History() if history is None else history
     history.interrupted = False
     first = len(history) + 1
-    epochs = _progress_bar(range(first, first + num_epochs), shown=progress)
+    numbers = range(first, first + num_epochs)
+    epochs = progress_bar(numbers, shown=progress, desc="Training", unit="epoch")
     try:
         for epoch in epochs:
             start = time.perf_counter()
@@ -201,15 +204,6 @@ def fit(
     finally:
         epochs.close()
     return history
-
-
-def _progress_bar(epochs: Iterable[int], shown: bool) -> Any:
-    # Imported here: the bar is the only thing in this module that is not torch.
-    from tqdm.auto import tqdm
-
-    # Left unsaid where the bar is wanted, so that the environment (TQDM_DISABLE=1) can still say no.
-    hidden = {} if shown else {"disable": True}
-    return tqdm(epochs, desc="Training", unit="epoch", leave=False, **hidden)
 
 
 class _Tally:

@@ -121,7 +121,7 @@ def plot_pixels(pixels: Tensor, *, first: int = 8, number: int = 10) -> np.ndarr
     part = slice(first, first + number)
     edges, ticks = (first - 0.5, first + number - 0.5), range(first, first + number)
     for axes, title in zip(both, ("The whole image", "A part of it, with its bytes"), strict=True):
-        axes.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        axes.imshow(pixels.numpy(), cmap="gray", vmin=0, vmax=255)
         axes.set(title=title, xlabel="column", ylabel="row")
     both[1].set(xlim=edges, ylim=edges[::-1], xticks=ticks, yticks=ticks)
     for (row, column), value in np.ndenumerate(pixels[part, part].numpy()):
@@ -223,7 +223,7 @@ def plot_lines(
     """
     if not lines:
         raise ValueError("there is no line to draw")
-    axes = _figure(6.2, 3.4).subplots()
+    axes = _figure(6.2 if len(lines) == 1 else 8, 3.4).subplots()
     for number, (name, values) in enumerate(lines.items()):
         places = range(len(values)) if x is None else x
         style = LINES[number % len(LINES)]
@@ -232,7 +232,8 @@ def plot_lines(
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.3)
     if len(lines) > 1:
-        axes.legend(fontsize=8)
+        # Beside the lines, never on them.
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return axes
 
 
@@ -374,7 +375,13 @@ def plot_worst_mistakes(
     return grid
 
 
-def plot_first_layer(model: nn.Module, *, number: int = 24, title: str = "First-layer weights") -> np.ndarray:
+def plot_first_layer(
+    model: nn.Module,
+    *,
+    since: nn.Module | None = None,
+    number: int = 24,
+    title: str = "First-layer weights",
+) -> np.ndarray:
     """Draw the weights from the 784 pixels to single units of the first linear layer, as images.
 
     White is 0; one colour stands for positive, the other for negative weights. All share one scale, so a
@@ -382,16 +389,17 @@ def plot_first_layer(model: nn.Module, *, number: int = 24, title: str = "First-
 
     Args:
         model: its first ``nn.Linear`` takes 784 numbers.
+        since: an earlier state of the model; then the change of the weights since that state is drawn.
         number: how many units, those with the largest weights (by their norm) first.
         title: above the grid.
 
+    Returns:
+        The Axes, one for each unit.
+
     Raises:
-        ValueError: if the model has no linear layer that takes 784 numbers.
+        ValueError: if a model has no linear layer that takes 784 numbers.
     """
-    first = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
-    if first is None or first.in_features != 28 * 28:
-        raise ValueError("the model's first linear layer does not take the 784 pixels of an image")
-    weights = first.weight.detach().cpu()
+    weights = _first_weights(model) - (0 if since is None else _first_weights(since))
     largest = weights.norm(dim=1).argsort(descending=True)[:number]
     pictures = weights[largest].reshape(-1, 28, 28).numpy()
     limit = np.abs(pictures).max() or 1.0
@@ -399,8 +407,15 @@ def plot_first_layer(model: nn.Module, *, number: int = 24, title: str = "First-
     for axes, picture in zip(grid, pictures, strict=True):
         axes.images[0].set(data=picture, cmap="PuOr", clim=(-limit, limit))
     colorbar = grid[0].figure.colorbar(grid[0].images[0], ax=grid, shrink=0.8)
-    colorbar.set_label("weight", fontsize=8)
+    colorbar.set_label("weight" if since is None else "change of weight", fontsize=8)
     return grid
+
+
+def _first_weights(model: nn.Module) -> Tensor:
+    first = next((m for m in model.modules() if isinstance(m, nn.Linear)), None)
+    if first is None or first.in_features != 28 * 28:
+        raise ValueError("the model's first linear layer does not take the 784 pixels of an image")
+    return first.weight.detach().cpu()
 
 
 def _figure(width: float, height: float) -> Figure:

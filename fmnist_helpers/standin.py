@@ -30,7 +30,6 @@ import uuid
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 FITTED_FILE = Path(__file__).with_name("standin.npz")
 SPLITS = (("train", 60_000), ("t10k", 10_000))
@@ -158,13 +157,24 @@ def label_logits(model: dict[str, np.ndarray], images: np.ndarray) -> np.ndarray
     16 filters of 5x5 pixels, moved in steps of two to 12x12 places, the largest of each 2x2 places, ReLU,
     linear.
     """
-    scaled = images.reshape(-1, SIDE, SIDE).astype(np.float32) / 255
-    patches = sliding_window_view(scaled, (5, 5), axis=(1, 2))[:, ::2, ::2]
-    response = patches.reshape(-1, 25) @ model["filters"].T
-    rows = response.reshape(-1, 2, 12, 16).max(axis=1)
-    pooled = rows.reshape(-1, 2, 16).max(axis=1)
-    hidden = np.maximum(pooled + model["filters_bias"], 0).reshape(len(images), -1)
+    scaled = images.astype(np.float32) / 255
+    band = filter_band(model["filters"])
+    rows = [scaled[:, SIDE * 2 * row : SIDE * (2 * row + 5)] @ band for row in range(12)]
+    pooled = np.maximum(rows[0::2], rows[1::2]).reshape(6, -1, 6, 2, 16).max(axis=3)
+    hidden = np.maximum(pooled + model["filters_bias"], 0).transpose(1, 0, 2, 3)
+    hidden = hidden.reshape(len(images), -1)
     return hidden @ model["output"].T + model["output_bias"]
+
+
+def filter_band(filters: np.ndarray) -> np.ndarray:
+    """Return the matrix (5*28, 12*16) that applies filters (16, 25) at all 12 places along five rows.
+
+    One product with it, zeros included, is twice as fast as cutting the rows into patches first.
+    """
+    band = np.zeros((5, SIDE, 12, 16), np.float32)
+    for place in range(12):
+        band[:, 2 * place : 2 * place + 5, place] = filters.reshape(16, 5, 5).transpose(1, 2, 0)
+    return band.reshape(5 * SIDE, 12 * 16)
 
 
 def draw_labels(

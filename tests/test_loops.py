@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import functools
 import math
 import weakref
 
 import pytest
 import torch
-import tqdm.std
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
@@ -603,8 +601,7 @@ def test_other_errors_in_fit_are_raised_and_keep_a_given_history():
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_progress_bar_is_shown_only_if_wanted(capsys, monkeypatch, shown):
-    # The text bar, whatever the environment says about bars.
-    monkeypatch.setattr("tqdm.auto.tqdm", functools.partial(tqdm.std.tqdm, disable=False))
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     fit(small_model(), 2, progress=shown)
     output, errors = capsys.readouterr()
     assert output == ""

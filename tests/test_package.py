@@ -20,19 +20,20 @@ LATE = {"matplotlib", "ipywidgets", "IPython", "pooch", "requests", "tqdm", "psu
 
 ALLOWED = {
     "model": {"torch"},
-    "loops": {"torch"},
+    "progress": set(),
+    "loops": {"torch", "fmnist_helpers.progress"},
     "runtime": {"torch", "numpy"},
     "loaders": {"torch", "torchvision"},
-    "data": {"filelock", "fmnist_helpers.standin"},
+    "data": {"filelock", "fmnist_helpers.standin", "fmnist_helpers.progress"},
     "checkpoint": {"torch", "fmnist_helpers.data", "fmnist_helpers.loops"},
     "plots": {"torch", "numpy", "matplotlib", "fmnist_helpers.data", "fmnist_helpers.loops"},
 }
 """What each module may import when it is loaded, beside the standard library."""
 
 ALLOWED_LATER = {
-    "loops": {"tqdm"},
+    "progress": {"tqdm"},
     "runtime": {"psutil", "torchvision"},
-    "data": {"pooch", "requests", "tqdm", "torchvision"},
+    "data": {"pooch", "requests", "torchvision"},
     "plots": {"IPython"},
 }
 """What each module may import besides, inside a function that needs it."""

@@ -1,0 +1,175 @@
+"""What every lesson must be, beside running without an error (nbval runs them, see ``tests/tolerance.py``)."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import fmnist_helpers
+from tests.execute_lessons import KERNEL, NOTEBOOKS, tidy
+from tests.tolerance import PREFIX, Tolerance
+
+PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
+NAMES = [path.stem for path in PATHS]
+LINK = re.compile(r"\[[^\]]*\]\(([^)]+)\)")
+
+# The widest differences between real data and stand-in that a lesson may shrug off.
+MOST = Tolerance(percent=10, decimal=0.3)
+
+
+@pytest.fixture(params=PATHS, ids=NAMES)
+def lesson(request):
+    notebook = nbformat.read(request.param, as_version=4)
+    notebook.path = request.param
+    return notebook
+
+
+def code_cells(lesson):
+    return [cell for cell in lesson.cells if cell.cell_type == "code"]
+
+
+def text_of(lesson):
+    return "\n\n".join(cell.source for cell in lesson.cells if cell.cell_type == "markdown")
+
+
+def tags_of(cell):
+    return cell.metadata.get("tags", [])
+
+
+def test_the_lessons_of_the_course_are_here():
+    expected = "00_start_here 01_data 02_model 03_loss 04_optimizer 05_training_loop".split()
+    assert NAMES[: len(expected)] == expected
+
+
+def test_executed_top_to_bottom_in_one_go(lesson):
+    nbformat.validate({key: value for key, value in lesson.items() if key != "path"})
+    counts = [cell.execution_count for cell in code_cells(lesson)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_outputs_hold_no_error_no_stderr_and_no_widget(lesson):
+    for cell in code_cells(lesson):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+            assert not any("widget" in kind for kind in output.get("data", {}))
+
+
+def test_stored_outputs_come_from_the_real_data(lesson):
+    prepared = [cell for cell in code_cells(lesson) if "prepare_data()" in cell.source]
+    assert prepared
+    assert all("the real data" in cell.outputs[0].text for cell in prepared)
+
+
+def test_metadata_is_tidy(lesson):
+    path = lesson.pop("path")
+    before = nbformat.writes(lesson)
+    tidy(lesson)
+    assert nbformat.writes(lesson) == before, f"run: make execute ({path.name})"
+    assert lesson.metadata.kernelspec == KERNEL
+
+
+def test_no_absolute_path_and_no_shell_magic(lesson):
+    for cell in code_cells(lesson):
+        assert not re.search(r"^\s*[!%]", cell.source, flags=re.MULTILINE), cell.source
+        shown = "".join(output.get("text", "") for output in cell.outputs)
+        assert not re.search(r"(?<![\w.<])/(home|root|Users|tmp|work|mnt|srv)\b", cell.source + shown)
+
+
+def test_headings_are_in_order(lesson):
+    heading = re.compile(r"^(#+) (.+)$", flags=re.MULTILINE)
+    levels = [(len(marks), title) for marks, title in heading.findall(text_of(lesson))]
+    assert [title for level, title in levels if level == 1] == [levels[0][1]], "one H1, at the top"
+    assert {level for level, _ in levels} <= {1, 2}
+    titles = [title for level, title in levels if level == 2]
+    assert titles[-2:] == ["Summary", "Check yourself"]
+    numbered = [title for title in titles if title[0].isdigit()]
+    assert [title.split(".")[0] for title in numbered] == [str(i + 1) for i in range(len(numbered))]
+    assert 4 <= len(numbered) <= 8
+
+
+def test_the_opening_says_what_for_what_it_needs_and_how_long(lesson):
+    opening = text_of(lesson).split("\n## ")[0]
+    for words in ("you will be able to", "**You need**", "**Time:**"):
+        assert words in opening
+
+
+def test_links_lead_somewhere(lesson):
+    for target in LINK.findall(text_of(lesson)):
+        if target.startswith("https://"):
+            continue
+        file, _, anchor = target.partition("#")
+        assert not anchor, f"{target}: name the section in words instead"
+        assert (NOTEBOOKS / file).is_file(), target
+
+
+def test_previous_and_next_follow_the_order(lesson):
+    place = PATHS.index(lesson.path)
+    last = lesson.cells[-1].source.splitlines()[-1]
+    if place > 0:
+        assert f"Previous: [{title_of(PATHS[place - 1])}]({PATHS[place - 1].name})" in last
+    if place + 1 < len(PATHS):
+        assert f"Next: [{title_of(PATHS[place + 1])}]({PATHS[place + 1].name})" in last
+
+
+def title_of(path):
+    heading = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0]
+    return heading.removeprefix("# ").replace(":", ",")
+
+
+def test_no_exported_function_is_defined_again(lesson):
+    for cell in code_cells(lesson):
+        defined = {
+            node.name
+            for node in ast.walk(ast.parse(cell.source))
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        }
+        assert not defined & set(fmnist_helpers.__all__)
+
+
+def test_every_figure_has_its_text_alternative(lesson):
+    for cell in code_cells(lesson):
+        assert not re.search(r"plt\.show\(", cell.source), "show_figure carries the text alternative"
+        for output in cell.outputs:
+            data = output.get("data", {})
+            assert "image/png" not in data, "a figure was shown without show_figure"
+            for alt in re.findall(r"<img [^>]*", data.get("text/html", "")):
+                assert re.match(r'<img alt="[^"]{30,}"', alt)
+
+
+def test_what_is_not_compared_is_followed_by_an_assertion(lesson):
+    cells = code_cells(lesson)
+    for cell, following in zip(cells, [*cells[1:], None], strict=True):
+        if "nbval-ignore-output" in tags_of(cell):
+            assert following is not None
+            assert following.outputs or "assert" in following.source
+            assert "nbval-ignore-output" not in tags_of(following)
+
+
+def test_tags_are_known_and_tolerances_modest(lesson):
+    for cell in code_cells(lesson):
+        for tag in tags_of(cell):
+            assert tag == "nbval-ignore-output" or tag.startswith(PREFIX), tag
+        tolerance = Tolerance.from_tags(tags_of(cell))
+        assert tolerance.percent <= MOST.percent
+        assert tolerance.decimal <= MOST.decimal
+        assert tolerance == Tolerance() or cell.outputs, "a tolerance for nothing"
+
+
+def test_prose_is_calm(lesson):
+    text = re.sub(r"`[^`]*`", "", text_of(lesson))
+    assert "!" not in text
+    assert not re.search(r"\b(dataset|data-set|minibatch|learning-rate)\b", text), "one word a concept"
+
+
+def test_times_of_the_map_agree_with_the_lessons():
+    rows = re.findall(r"\]\((\w+\.ipynb)\) \|[^|]*\| (\d+) min \|", text_of(read(PATHS[0])))
+    assert [name for name, _ in rows] == [path.name for path in PATHS[1:]]
+    for name, minutes in rows:
+        assert f"**Time:** about {minutes} minutes" in text_of(read(NOTEBOOKS / name))
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
