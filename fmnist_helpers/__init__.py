@@ -11,8 +11,9 @@ from typing import Any
 
 from fmnist_helpers.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from fmnist_helpers.data import CLASSES, DataError, prepare_data
+from fmnist_helpers.history import EpochResult, History
 from fmnist_helpers.loaders import InMemoryDataset, Loaders, make_loaders, stratified_split
-from fmnist_helpers.loops import EpochResult, History, LoopResult, fit, test_loop, train_loop
+from fmnist_helpers.loops import LoopResult, fit, test_loop, train_loop
 from fmnist_helpers.model import NeuralNetwork, count_parameters
 from fmnist_helpers.runtime import describe_machine, pick_device, seed_everything
 

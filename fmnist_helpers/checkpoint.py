@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from fmnist_helpers.data import CLASSES
-from fmnist_helpers.loops import EpochResult, History
+from fmnist_helpers.history import EpochResult, History
 
 FORMAT = "fmnist-course-checkpoint-1"
 

@@ -81,7 +81,7 @@ def prepare_data(
         ``<root>/real`` or ``<root>/standin``: what ``torchvision.datasets.FashionMNIST(root=...)`` takes.
 
     Raises:
-        ValueError: if ``source`` is unknown, or ``root`` or ``mirror`` is not what it should be.
+        ValueError: if ``source`` is unknown, or ``root`` is a file.
         DataError: if the source is ``"real"`` and no mirror gives intact files, or if the data folder
             cannot be written.
     """
@@ -130,8 +130,6 @@ def _mirrors(mirror: str | None) -> list[str]:
         return list(FashionMNIST.mirrors)
     if not _is_address(mirror):
         mirror = str(Path(mirror).expanduser().absolute())
-        if not Path(mirror).is_dir():
-            raise ValueError(f"the mirror {mirror} is neither an http(s) address nor a folder that exists")
     return [mirror, *FashionMNIST.mirrors]
 
 
@@ -270,8 +268,10 @@ def _downloader(mirror: str, name: str) -> Iterator[Callable]:
 
 
 def _copy_from_folder(source: str, target: str, store: object) -> None:
+    if not Path(source).parent.is_dir():
+        raise ValueError("it is neither an http(s) address nor a folder that exists")
     if not Path(source).is_file():
-        raise ValueError(f"there is no file {Path(source).name}")
+        raise ValueError(f"it has no file {Path(source).name}")
     shutil.copyfile(source, target)
 
 

@@ -8,20 +8,16 @@ of batches, and they return what they measured.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
+from fmnist_helpers.batch_checks import LossFunction, check_arguments, compute_loss
+from fmnist_helpers.history import EpochResult, History
 from fmnist_helpers.progress import progress_bar
-
-LossFunction = Callable[[Tensor, Tensor], Tensor]
-
-_NO_OUTPUT = object()
-"""Stands for what a model would have returned had it not raised."""
 
 PRINT_EVERY = 100
 """``train_loop`` prints a line at every so many-th batch, as the tutorial does."""
@@ -61,7 +57,7 @@ def train_loop(
     Raises:
         ValueError: if the loader is empty, the loss does not average, or a batch does not fit the model.
     """
-    num_classes = _check_arguments(dataloader, loss_fn)
+    num_classes = check_arguments(dataloader, loss_fn)
     model.train()
     device = _device_of(model)
     num_samples = len(dataloader.dataset)
@@ -70,7 +66,7 @@ def train_loop(
         images, labels = images.to(device), labels.to(device)
         # Cleared first, so that a backward call somebody made before the loop cannot leak into the step.
         optimizer.zero_grad()
-        logits, loss = _forward(model, loss_fn, images, labels, num_classes)
+        logits, loss = compute_loss(model, loss_fn, images, labels, num_classes)
         loss.backward()
         optimizer.step()
 
@@ -96,61 +92,19 @@ def test_loop(
         Mean loss and accuracy over the samples. A short last batch counts by its size, so the result
         does not depend on the batch size.
     """
-    num_classes = _check_arguments(dataloader, loss_fn)
+    num_classes = check_arguments(dataloader, loss_fn)
     model.eval()
     device = _device_of(model)
     tally = _Tally()
     with torch.no_grad():
         for images, labels in dataloader:
             images, labels = images.to(device), labels.to(device)
-            logits, loss = _forward(model, loss_fn, images, labels, num_classes)
+            logits, loss = compute_loss(model, loss_fn, images, labels, num_classes)
             tally.add(logits, labels, loss)
     result = tally.result()
     if verbose:
         print(f"Test Error: \n Accuracy: {100 * result.accuracy:>0.1f}%, Avg loss: {result.loss:>8f}\n")
     return result
-
-
-class EpochResult(NamedTuple):
-    """One row of a :class:`History`. Losses are means a sample, accuracies 0 to 1."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    valid_loss: float
-    valid_accuracy: float
-    seconds: float
-
-
-class History(list[EpochResult]):
-    """The results of the epochs so far, oldest first.
-
-    It is a list of named tuples, so ``history[-1].valid_loss`` is the last validation loss,
-    ``history.column("valid_loss")`` all of them, ``print(history)`` a table, and
-    ``pandas.DataFrame(history)`` a data frame.
-    """
-
-    interrupted: bool = False
-    """True if the run that wrote the last rows was stopped by hand."""
-
-    def column(self, name: str) -> list[float]:
-        """Return one column, oldest epoch first.
-
-        Raises:
-            ValueError: if ``name`` is not a field of :class:`EpochResult`.
-        """
-        if name not in EpochResult._fields:
-            raise ValueError(f"a history has no column {name!r}; it has {', '.join(EpochResult._fields)}")
-        return [getattr(row, name) for row in self]
-
-    def __str__(self) -> str:
-        lines = ["epoch  train loss  train acc  valid loss  valid acc"]
-        lines += [
-            f"{row.epoch:>5d}  {row.train_loss:>10.4f}  {row.train_accuracy:>9.1%}"
-            f"  {row.valid_loss:>10.4f}  {row.valid_accuracy:>9.1%}"
-            for row in self
-        ]
-        return "\n".join(lines)
 
 
 def fit(
@@ -233,100 +187,3 @@ class _Tally:
 
 def _device_of(model: nn.Module) -> torch.device:
     return next((p.device for p in model.parameters()), torch.device("cpu"))
-
-
-def _check_arguments(dataloader: DataLoader, loss_fn: LossFunction) -> int | None:
-    """Refuse what no batch could mend; return how many classes the data set names, or None."""
-    if len(dataloader) == 0:
-        raise ValueError("the data loader is empty: it has no batch to train or evaluate on")
-    reduction = getattr(loss_fn, "reduction", "mean")
-    if reduction != "mean":
-        raise ValueError(
-            f"the loss function has reduction={reduction!r}; these loops weight each batch's mean by its "
-            "size, so use reduction='mean', the default"
-        )
-    return _number_of_classes(dataloader.dataset)
-
-
-def _forward(
-    model: nn.Module,
-    loss_fn: LossFunction,
-    images: Tensor,
-    labels: Tensor,
-    num_classes: int | None,
-) -> tuple[Tensor, Tensor]:
-    """Return logits and loss; where PyTorch refuses the batch, say in one sentence what is wrong."""
-    logits: Any = _NO_OUTPUT
-    try:
-        logits = model(images)
-        loss = loss_fn(logits, labels)
-    except (RuntimeError, IndexError, TypeError, ValueError) as error:
-        reason = _explain_refusal(model, images, labels, logits)
-        if reason is None:
-            raise
-        raise ValueError(reason) from error
-    # PyTorch accepts more outputs than classes in silence, so this cannot wait for an error of its own.
-    if num_classes is not None and logits.shape[1:] != (num_classes,):
-        raise ValueError(
-            f"the model gives an output of shape {tuple(logits.shape)} for {len(labels)} samples; "
-            f"the data set has {num_classes} classes, so {(len(labels), num_classes)} was expected"
-        )
-    return logits, loss
-
-
-def _number_of_classes(dataset: Any) -> int | None:
-    """Return how many classes a data set names, looking through ``Subset``, or None if it names none."""
-    while not hasattr(dataset, "classes") and hasattr(dataset, "dataset"):
-        dataset = dataset.dataset
-    classes = getattr(dataset, "classes", None)
-    return None if classes is None else len(classes)
-
-
-def _explain_refusal(model: nn.Module, images: Tensor, labels: Tensor, logits: Any) -> str | None:
-    if logits is _NO_OUTPUT:
-        return _explain_images(model, images)
-    if not isinstance(logits, Tensor):
-        return (
-            f"the model returned {type(logits).__name__}, not a tensor of logits; "
-            "does its forward end with `return logits`?"
-        )
-    return _explain_labels(labels, logits)
-
-
-def _explain_images(model: nn.Module, images: Tensor) -> str | None:
-    if not images.is_floating_point():
-        return (
-            f"the images are {images.dtype}; the model needs floating point numbers. "
-            "Use the transform ToTensor(), or InMemoryDataset."
-        )
-    first = next((m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)), None)
-    if isinstance(first, nn.Linear) and images[0].numel() != first.in_features:
-        return (
-            f"each image has shape {tuple(images.shape[1:])}, {images[0].numel()} numbers; "
-            f"the model's first layer takes {first.in_features}"
-        )
-    if isinstance(first, nn.Conv2d) and (images.ndim != 4 or images.shape[1] != first.in_channels):
-        return (
-            f"the batch of images has shape {tuple(images.shape)}; the model's first layer takes "
-            f"(batch, {first.in_channels}, height, width)"
-        )
-    return None
-
-
-def _explain_labels(labels: Tensor, logits: Tensor) -> str | None:
-    if logits.ndim != 2:
-        return f"the model gives an output of shape {tuple(logits.shape)}; (batch, classes) is needed"
-    if labels.ndim != 1:
-        return (
-            f"the labels have shape {tuple(labels.shape)} and are {labels.dtype}; "
-            f"whole numbers of shape ({len(logits)},), one class a sample, are needed"
-        )
-    if labels.dtype != torch.int64:
-        return f"the labels are {labels.dtype}; class numbers must be torch.int64"
-    low, high, num_outputs = labels.min().item(), labels.max().item(), logits.shape[1]
-    if low < 0 or high >= num_outputs:
-        return (
-            f"the labels of this batch go from {low} to {high}, but the model gives {num_outputs} outputs, "
-            f"so a label must be from 0 to {num_outputs - 1}"
-        )
-    return None

@@ -319,7 +319,7 @@ def broken(request, serve, no_server, tmp_path, mirror, monkeypatch):
     folder = tmp_path / "broken"
     folder.mkdir()
     if request.param == "empty folder":
-        return str(folder), f"there is no file {NAMES[0]}.gz", []
+        return str(folder), f"it has no file {NAMES[0]}.gz", []
     for path in mirror.iterdir():
         (folder / path.name).write_bytes(b"other bytes")
     return str(folder), "does not match the known hash", []
@@ -521,9 +521,9 @@ def test_data_folder_that_is_a_file_is_refused(tmp_path, official, monkeypatch, 
 
 
 @pytest.mark.parametrize("name", ["no such folder", "ftp://host/", "file:///tmp"])
-def test_mirror_that_is_neither_address_nor_folder_is_refused(tmp_path, official, name, monkeypatch):
+def test_mirror_that_is_neither_address_nor_folder_is_named(tmp_path, official, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"neither an http\(s\) address nor a folder that exists"):
+    with pytest.raises(fh.DataError, match=r"neither an http\(s\) address nor a folder that exists"):
         fh.prepare_data(tmp_path / "data", "real", name)
 
 

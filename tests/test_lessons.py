@@ -1,4 +1,4 @@
-"""What every lesson must be, beside running without an error (nbval runs them, see ``tests/tolerance.py``)."""
+"""What every lesson must be; that it runs and prints what it did is nbval's part (``tolerance.py``)."""
 
 import ast
 import re
@@ -39,7 +39,7 @@ def tags_of(cell):
 
 
 def test_the_lessons_of_the_course_are_here():
-    expected = "00_start_here 01_data 02_model 03_loss 04_optimizer 05_training_loop".split()
+    expected = ["00_start_here", "01_data", "02_model", "03_loss", "04_optimizer", "05_training_loop"]
     assert NAMES[: len(expected)] == expected
 
 

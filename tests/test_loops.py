@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import weakref
 
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+from torch import nn
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import fmnist_helpers as fh
-
-CROSS_ENTROPY = nn.CrossEntropyLoss()
-
-
-def garments(num_samples: int = 50, num_classes: int = 10) -> TensorDataset:
-    """Images of 4 by 4 pixels of noise with random labels: what a loop does shows on them as well."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(num_samples, 1, 4, 4, generator=generator)
-    return TensorDataset(images, torch.randint(0, num_classes, (num_samples,), generator=generator))
-
-
-def loader(num_samples: int = 50, batch_size: int = 8, **options) -> DataLoader:
-    return DataLoader(garments(num_samples), batch_size=batch_size, **options)
-
-
-def small_model(*extra: nn.Module) -> nn.Sequential:
-    """The same weights at every call."""
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, 12), *extra, nn.ReLU(), nn.Linear(12, 10))
-
-
-def sgd(model: nn.Module, learning_rate: float = 0.1) -> torch.optim.SGD:
-    return torch.optim.SGD(model.parameters(), lr=learning_rate)
-
-
-def weights(model: nn.Module) -> list[Tensor]:
-    return [tensor.clone() for tensor in model.state_dict().values()]
-
-
-def assert_same_weights(one: list[Tensor], other: list[Tensor]) -> None:
-    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+from tests.small_problem import (
+    CROSS_ENTROPY,
+    assert_same_weights,
+    both_loops,
+    garments,
+    loader,
+    run,
+    sgd,
+    small_model,
+    weights,
+)
 
 
 def tutorial_train_loop(dataloader, model, loss_fn, optimizer, batch_size):
@@ -239,17 +218,6 @@ def test_test_loop_builds_no_graph_and_switches_gradients_on_again():
 # --- both --------------------------------------------------------------------------------------------------
 
 
-def run(name: str, dataloader, model, loss_fn=CROSS_ENTROPY, **options) -> fh.LoopResult:
-    """Call one of the two loops."""
-    if name == "train_loop":
-        # A model without parameters still needs an optimiser to be passed on.
-        return fh.train_loop(dataloader, model, loss_fn, sgd(model if weights(model) else nn.Linear(1, 1)))
-    return fh.test_loop(dataloader, model, loss_fn, **options)
-
-
-both_loops = pytest.mark.parametrize("loop", ["train_loop", "test_loop"])
-
-
 @both_loops
 @pytest.mark.parametrize("mode_before", [True, False])
 def test_each_loop_sets_its_mode_and_leaves_it(loop, mode_before):
@@ -334,179 +302,6 @@ def test_batches_follow_the_model_to_its_device(name):
         fh.test_loop(loader(), on_cpu, CROSS_ENTROPY, verbose=False).loss, rel=1e-4
     )
     assert next(model.parameters()).device.type == name
-
-
-# --- refusals ----------------------------------------------------------------------------------------------
-
-IMAGES = torch.rand(6, 1, 4, 4)
-LABELS = torch.tensor([0, 1, 2, 3, 4, 9])
-
-
-class Returns(nn.Module):
-    """A model whose forward returns something else than logits."""
-
-    def __init__(self, value):
-        super().__init__()
-        self.value = value
-
-    def forward(self, images):
-        return self.value
-
-
-REFUSALS = {
-    "images as bytes": (
-        small_model(),
-        (255 * IMAGES).byte(),
-        LABELS,
-        ["the images are torch.uint8", "floating point numbers", "ToTensor()"],
-    ),
-    "image of another size": (
-        small_model(),
-        IMAGES[:, :, :3],
-        LABELS,
-        ["each image has shape (1, 3, 4), 12 numbers", "first layer takes 16"],
-    ),
-    "images without channels for a convolution": (
-        nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(8, 10)),
-        IMAGES,
-        LABELS,
-        ["batch of images has shape (6, 1, 4, 4)", "(batch, 3, height, width)"],
-    ),
-    "no return in forward": (
-        Returns(None),
-        IMAGES,
-        LABELS,
-        ["the model returned NoneType, not a tensor of logits", "return logits"],
-    ),
-    "several outputs": (
-        Returns((torch.zeros(6, 10), torch.zeros(6))),
-        IMAGES,
-        LABELS,
-        ["the model returned tuple, not a tensor of logits"],
-    ),
-    "output with too many axes": (
-        nn.Conv2d(1, 10, 3),
-        IMAGES,
-        LABELS,
-        ["an output of shape (6, 10, 2, 2)", "(batch, classes) is needed"],
-    ),
-    "output with too few axes": (
-        nn.Sequential(nn.Flatten(), nn.Linear(16, 1), nn.Flatten(0)),
-        IMAGES,
-        LABELS,
-        ["an output of shape (6,)", "(batch, classes) is needed"],
-    ),
-    "too few outputs": (
-        nn.Sequential(nn.Flatten(), nn.Linear(16, 9)),
-        IMAGES,
-        LABELS,
-        ["labels of this batch go from 0 to 9", "gives 9 outputs", "from 0 to 8"],
-    ),
-    "negative label": (small_model(), IMAGES, LABELS - 1, ["go from -1 to 8", "from 0 to 9"]),
-    "label too large": (small_model(), IMAGES, LABELS + 1, ["go from 1 to 10", "10 outputs", "from 0 to 9"]),
-    "labels as int32": (small_model(), IMAGES, LABELS.int(), ["labels are torch.int32", "torch.int64"]),
-    "labels as floats": (small_model(), IMAGES, LABELS.float(), ["labels are torch.float32", "torch.int64"]),
-    "labels in a column": (
-        small_model(),
-        IMAGES,
-        LABELS[:, None],
-        ["labels have shape (6, 1) and are torch.int64", "shape (6,)"],
-    ),
-    "one-hot labels as integers": (
-        small_model(),
-        IMAGES,
-        nn.functional.one_hot(LABELS, 10),
-        ["labels have shape (6, 10) and are torch.int64", "one class a sample"],
-    ),
-}
-
-
-@both_loops
-@pytest.mark.parametrize("case", REFUSALS)
-def test_batch_that_does_not_fit_is_explained(loop, case):
-    model, images, labels, fragments = REFUSALS[case]
-    with pytest.raises(ValueError) as raised:
-        run(loop, DataLoader(TensorDataset(images, labels), 6), model)
-    for fragment in fragments:
-        assert fragment in str(raised.value)
-    assert raised.value.__cause__ is not None, "PyTorch's own error is kept as the cause"
-
-
-class Named(Dataset):
-    """A data set that names its classes, as torchvision's do."""
-
-    def __init__(self, classes):
-        self.classes = classes
-        self.samples = garments(20, len(classes))
-
-    def __len__(self):
-        return len(self.samples)
-
-    def __getitem__(self, index):
-        return self.samples[index]
-
-
-@both_loops
-@pytest.mark.parametrize("nesting", [0, 1, 2])
-def test_more_outputs_than_the_data_set_names_classes_are_refused(loop, nesting):
-    dataset = Named(["bag", "coat", "dress"])
-    for _ in range(nesting):
-        dataset = Subset(dataset, range(len(dataset) - 4))
-    model = small_model()
-    before = weights(model)
-    with pytest.raises(
-        ValueError, match=r"output of shape \(4, 10\) for 4 samples; the data set has 3 classes"
-    ):
-        run(loop, DataLoader(dataset, 4), model)
-    assert_same_weights(before, weights(model))
-
-
-@both_loops
-def test_naming_as_many_classes_as_there_are_outputs_changes_nothing(loop):
-    named = run(loop, DataLoader(Named([str(number) for number in range(10)]), 4), small_model())
-    assert named == run(loop, loader(20, 4), small_model())
-
-
-@both_loops
-@pytest.mark.parametrize("reduction", ["sum", "none"])
-def test_loss_that_does_not_average_is_refused(loop, reduction):
-    with pytest.raises(ValueError, match=f"reduction='{reduction}'.*use reduction='mean'"):
-        run(loop, loader(), small_model(), nn.CrossEntropyLoss(reduction=reduction))
-
-
-@both_loops
-def test_empty_loader_is_refused(loop):
-    with pytest.raises(ValueError, match="the data loader is empty"):
-        run(loop, DataLoader([], batch_size=4), small_model())
-
-
-@both_loops
-@pytest.mark.parametrize(
-    "error",
-    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("something odd"), KeyError("key")],
-    ids=lambda error: type(error).__name__,
-)
-@pytest.mark.parametrize("place", ["model", "loss"])
-def test_errors_that_are_not_understood_pass_through_unchanged(loop, error, place):
-    class Fails(nn.Sequential):
-        def forward(self, images):
-            if place == "model":
-                raise error
-            return super().forward(images)
-
-    def loss_fn(logits, labels):
-        raise error
-
-    with pytest.raises(type(error)) as raised:
-        run(loop, loader(), Fails(*small_model()), loss_fn)
-    assert raised.value is error
-
-
-def test_error_deep_in_the_model_passes_through_unchanged():
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.Linear(13, 10))
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as raised:
-        fh.test_loop(loader(), model, CROSS_ENTROPY)
-    assert raised.type is RuntimeError
 
 
 # --- fit ---------------------------------------------------------------------------------------------------
@@ -624,38 +419,3 @@ def test_fit_needs_a_validation_loader_and_says_so_before_training():
     with pytest.raises(ValueError, match=r"no validation loader.*num_valid above 0"):
         fh.fit(model, loader(), None, CROSS_ENTROPY, sgd(model), 1, progress=False)
     assert_same_weights(before, weights(model))
-
-
-# --- history -----------------------------------------------------------------------------------------------
-
-ROWS = [fh.EpochResult(1, 2.16, 0.25, 2.15, 0.5, 1.0), fh.EpochResult(2, 1.9, 0.5, 1.91234, 0.625, 1.5)]
-
-
-def test_history_columns():
-    history = fh.History(ROWS)
-    assert history.column("valid_loss") == [2.15, 1.91234]
-    assert history.column("epoch") == [1, 2]
-    assert fh.History().column("seconds") == []
-
-
-def test_unknown_column_is_refused_with_those_that_exist():
-    with pytest.raises(ValueError, match="no column 'test_loss'; it has epoch, train_loss, train_accuracy"):
-        fh.History(ROWS).column("test_loss")
-
-
-def test_history_prints_as_a_table():
-    assert str(fh.History(ROWS)).splitlines() == [
-        "epoch  train loss  train acc  valid loss  valid acc",
-        "    1      2.1600      25.0%      2.1500      50.0%",
-        "    2      1.9000      50.0%      1.9123      62.5%",
-    ]
-
-
-def test_history_is_a_list_and_each_has_its_own_mark():
-    history = fh.History(ROWS)
-    assert history == ROWS
-    assert history[-1].valid_accuracy == 0.625
-    stopped = copy.copy(history)
-    stopped.interrupted = True
-    assert not history.interrupted
-    assert not fh.History().interrupted

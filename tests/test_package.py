@@ -21,12 +21,14 @@ LATE = {"matplotlib", "ipywidgets", "IPython", "pooch", "requests", "tqdm", "psu
 ALLOWED = {
     "model": {"torch"},
     "progress": set(),
-    "loops": {"torch", "fmnist_helpers.progress"},
+    "history": set(),
+    "batch_checks": {"torch"},
+    "loops": {"torch", "fmnist_helpers.progress", "fmnist_helpers.history", "fmnist_helpers.batch_checks"},
     "runtime": {"torch", "numpy"},
     "loaders": {"torch", "torchvision"},
     "data": {"filelock", "fmnist_helpers.standin", "fmnist_helpers.progress"},
-    "checkpoint": {"torch", "fmnist_helpers.data", "fmnist_helpers.loops"},
-    "plots": {"torch", "numpy", "matplotlib", "fmnist_helpers.data", "fmnist_helpers.loops"},
+    "checkpoint": {"torch", "fmnist_helpers.data", "fmnist_helpers.history"},
+    "plots": {"torch", "numpy", "matplotlib", "fmnist_helpers.data", "fmnist_helpers.history"},
 }
 """What each module may import when it is loaded, beside the standard library."""
 
