@@ -161,7 +161,8 @@ def make_loaders(
         num_valid: how many of the 60,000 training images are set aside for validation, the same number of
             each class. With 0 there is no validation split, and ``valid`` is None.
         shuffle: give the training samples in a new order in every epoch.
-        seed: of the split and of the order; the same seed gives the same batches.
+        seed: of the split and of the order: new loaders with the same seed give the same batches. A loader
+            that has been used goes on with new orders.
 
     Raises:
         ValueError: if ``batch_size`` is below 1, or ``num_valid`` leaves nothing to train on.

@@ -1,8 +1,9 @@
 """The loops of the course: one epoch of training, one evaluation, and both repeated.
 
 ``train_loop`` and ``test_loop`` take the arguments and print the lines of the PyTorch tutorial "Optimizing
-Model Parameters". Three things differ: they use no global variable, their averages count samples instead
-of batches, and they return what they measured.
+Model Parameters". They differ in this: no global variable is used, averages count samples instead of batches,
+results are returned, batches are moved to the model's device, gradients are cleared at the start of an
+iteration, and a batch that does not fit is explained.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from fmnist_helpers.history import History
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 """The palette of Okabe and Ito (2008), made for colour-blind readers; yellow is too pale on white."""
 
-LINES = ("-", "--", "-.", ":")
+LINES = ("-", "--", "-.", ":", (0, (6, 2)))
 MARKERS = "osD^vPX*"
 DOTS_PER_INCH = 160
 
@@ -228,7 +228,15 @@ def plot_lines(
         places = range(len(values)) if x is None else x
         style = LINES[number % len(LINES)]
         marker = MARKERS[number % len(MARKERS)] if markers else None
-        axes.plot(places, values, style, marker=marker, markersize=3, color=_colour(number), label=name)
+        axes.plot(
+            places,
+            values,
+            linestyle=style,
+            marker=marker,
+            markersize=3,
+            color=_colour(number),
+            label=name,
+        )
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.3)
     if len(lines) > 1:
@@ -298,7 +306,7 @@ def plot_confusion_matrix(
     picture = axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
     for (row, column), value in np.ndenumerate(percent):
         # Dark cells take white digits; an empty cell stays empty, so that mistakes stand out.
-        if value >= 0.5:
+        if value > 0.5:
             colour = "white" if value > 55 else "black"
             axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=8)

@@ -22,8 +22,9 @@ def pick_device() -> torch.device:
 def seed_everything(seed: int) -> None:
     """Seed the random generators of Python, NumPy and PyTorch (on every device).
 
-    The same seed repeats a run on the same machine, with the same versions and the same number of
-    threads. Another machine may add numbers in another order, so its last digits can differ.
+    The same seed repeats a run on the CPU of the same machine, with the same versions and the same number of
+    threads. Elsewhere sums are done in another order; the difference starts in the last digit and grows while
+    training. On a graphics card even two runs may differ.
 
     Raises:
         ValueError: if ``seed`` is not in 0 … 2**32 - 1, the range that NumPy accepts.

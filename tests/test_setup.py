@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -83,7 +84,7 @@ def test_postbuild_installs_without_dependencies_and_prepares_data():
 def test_make_refuses_an_old_python(tmp_path):
     old = tmp_path / "python"
     pretend = "import sys; sys.version_info = (3, 9); sys.version = '3.9.1 x';"
-    old.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} -c "{pretend} $*"\n')
+    old.write_text(f'#!/bin/sh\nshift\nexec {shlex.quote(sys.executable)} -c "{pretend} $*"\n')
     old.chmod(0o755)
     done = subprocess.run(
         ["make", "--silent", "test", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}"],
