@@ -16,7 +16,7 @@ help:  ## say what each command does
 
 lab: $(MARK)  ## install what is missing, prepare the data, open JupyterLab at the first notebook
 	"$(BIN)/python" -c "import fmnist_helpers; fmnist_helpers.prepare_data()"
-	"$(BIN)/jupyter" lab notebooks/00_start_here.ipynb $(LAB_OPTIONS)
+	OMP_NUM_THREADS="$${OMP_NUM_THREADS:-1}" "$(BIN)/jupyter" lab notebooks/00_start_here.ipynb $(LAB_OPTIONS)
 
 test: $(DEV_MARK)  ## everything a change must pass: unit tests and every lesson, offline, on stand-in data
 	"$(BIN)/python" -m ruff check .

@@ -25,7 +25,7 @@ ALLOWED = {
     "batch_checks": {"torch"},
     "loops": {"torch", "fmnist_helpers.progress", "fmnist_helpers.history", "fmnist_helpers.batch_checks"},
     "runtime": {"torch", "numpy"},
-    "loaders": {"torch", "torchvision"},
+    "loaders": {"torch", "torchvision", "numpy"},
     "data": {"filelock", "fmnist_helpers.standin", "fmnist_helpers.progress"},
     "checkpoint": {"torch", "fmnist_helpers.data", "fmnist_helpers.history"},
     "plots": {"torch", "numpy", "matplotlib", "fmnist_helpers.data", "fmnist_helpers.history"},
