@@ -12,14 +12,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from fmnist_helpers import standin
-from fmnist_helpers.progress import progress_bar
+from fmnist_helpers.download import MirrorError, is_address, watched_downloader
 
 CLASSES = (
     "T-shirt/top",
@@ -48,10 +48,7 @@ UNPACKED_MD5 = {
 
 COURSE_FOLDER = Path(__file__).resolve().parent.parent
 
-CONNECT_SECONDS = 5
-READ_SECONDS = 20
-LOCK_SECONDS = 30 * 60
-"""How long to wait for another notebook that is preparing the same data."""
+LOCK_SECONDS = 30 * 60  # how long to wait for another notebook that is preparing the same data
 
 
 class DataError(RuntimeError):
@@ -82,8 +79,8 @@ def prepare_data(
 
     Raises:
         ValueError: if ``source`` is unknown, or ``root`` is a file.
-        DataError: if the source is ``"real"`` and no mirror gives intact files, or if the data folder
-            cannot be written.
+        DataError: if the source is ``"real"`` and no mirror gives intact files, if the data folder cannot
+            be written, or if another notebook has held it for half an hour.
     """
     folder = _data_folder(root)
     source = source or os.environ.get("FMNIST_SOURCE") or "auto"
@@ -104,16 +101,13 @@ def prepare_data(
     return _prepare_standin(folder / "standin", reason)
 
 
-class MirrorError(RuntimeError):
-    """No mirror gave intact files."""
-
-
 def _data_folder(root: str | Path | None) -> Path:
     if root is not None:
         folder = Path(root).expanduser().absolute()
     else:
         folder = COURSE_FOLDER / Path(os.environ.get("FMNIST_DATA") or "data").expanduser()
-    if folder.exists() and not folder.is_dir():
+    # pathlib would raise for a folder that may not be looked at; preparing it will say so better.
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise ValueError(f"the data folder {folder} is a file; choose a folder")
     return folder
 
@@ -124,17 +118,13 @@ def _mirrors(mirror: str | None) -> list[str]:
 
     if mirror is None and os.environ.get("FMNIST_MIRROR"):
         mirror = os.environ["FMNIST_MIRROR"]
-        if not _is_address(mirror):
+        if not is_address(mirror):
             mirror = str(COURSE_FOLDER / Path(mirror).expanduser())
     if mirror is None:
         return list(FashionMNIST.mirrors)
-    if not _is_address(mirror):
+    if not is_address(mirror):
         mirror = str(Path(mirror).expanduser().absolute())
     return [mirror, *FashionMNIST.mirrors]
-
-
-def _is_address(mirror: str) -> bool:
-    return mirror.startswith(("http://", "https://"))
 
 
 def _prepare_real(root: Path, mirrors: list[str]) -> Path:
@@ -168,9 +158,11 @@ def _announce(root: Path, what: str) -> Path:
 
 
 def _is_intact(raw: Path, md5: dict[str, str]) -> bool:
-    return bool(md5) and all(
-        (raw / name).is_file() and _md5(raw / name) == value for name, value in md5.items()
-    )
+    try:
+        return bool(md5) and all(_md5(raw / name) == value for name, value in md5.items())
+    except OSError:
+        # A file is missing, cannot be read, or was deleted this moment.
+        return False
 
 
 def _md5(path: Path) -> str:
@@ -185,29 +177,35 @@ def _exclusive(root: Path) -> Iterator[Path]:
     What a killed process left in the working folder is dropped first, so nothing unfinished is ever used.
     What the disk refuses becomes one sentence.
     """
-    unfinished = root / "unfinished"
+    unfinished, lock = root / "unfinished", root.with_suffix(".lock")
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root.with_suffix(".lock"), timeout=LOCK_SECONDS):
+        with FileLock(lock, timeout=LOCK_SECONDS):
             shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
+            unfinished.mkdir(exist_ok=True)
             try:
                 yield unfinished
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
-    except OSError as error:
+    except Timeout as error:
         raise DataError(
-            f"the data folder {root} cannot be used ({error.strerror or error}). It needs 150 MB of "
-            "free space and the right to write; set FMNIST_DATA to choose another folder."
+            f"another notebook has been preparing {root} for {LOCK_SECONDS} s (it holds {lock}). Wait until "
+            "it is ready, or restart its kernel, or set FMNIST_DATA to choose another folder."
+        ) from error
+    except OSError as error:
+        reason = ": ".join(filter(None, (error.strerror or str(error), error.filename2 or error.filename)))
+        raise DataError(
+            f"the data folder {root} cannot be used ({reason}). It needs 150 MB of free space and the right "
+            "to write, and nothing may delete it meanwhile; run the cell again, or set FMNIST_DATA to choose "
+            "another folder."
         ) from error
 
 
 def _draw_standin(raw: Path, manifest: Path, unfinished: Path) -> None:
     standin.write_standin(unfinished)
     md5 = {name: _md5(unfinished / name) for name in UNPACKED_MD5}
-    (unfinished / manifest.name).write_text(
-        json.dumps({"fitted": standin.fingerprint(), "md5": md5}, indent=1)
-    )
+    content = {"fitted": standin.fingerprint(), "md5": md5}
+    (unfinished / manifest.name).write_text(json.dumps(content, indent=1))
     raw.mkdir(parents=True, exist_ok=True)
     for name in UNPACKED_MD5:
         os.replace(unfinished / name, raw / name)
@@ -231,8 +229,8 @@ def _fetch_from_first(mirrors: list[str], raw: Path, unfinished: Path) -> None:
     for mirror in mirrors:
         try:
             return _fetch(mirror, raw, unfinished)
-        except (requests.RequestException, ValueError) as error:
-            failures.append(f"{mirror}: {_in_one_line(error)}")
+        except (requests.RequestException, ValueError, MirrorError) as error:
+            failures.append(f"{mirror}: {_in_one_line(error).rstrip('.')}")
     raise MirrorError(f"Fashion-MNIST could not be fetched. {'; '.join(failures)}.")
 
 
@@ -248,34 +246,19 @@ def _fetch(mirror: str, raw: Path, unfinished: Path) -> None:
     raw.mkdir(parents=True, exist_ok=True)
     for name, md5 in UNPACKED_MD5.items():
         if not _is_intact(raw, {name: md5}):
-            with _downloader(mirror, name) as downloader:
+            with watched_downloader(mirror, name) as downloader:
                 packed = store.fetch(f"{name}.gz", downloader=downloader)
             with gzip.open(packed) as source, (unfinished / name).open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
             os.replace(unfinished / name, raw / name)
 
 
-@contextmanager
-def _downloader(mirror: str, name: str) -> Iterator[Callable]:
-    if not _is_address(mirror):
-        yield _copy_from_folder
-        return
-    from pooch import HTTPDownloader
-
-    # pooch asks whether the bar is true, and a bar without a total cannot answer; pooch then sets the total.
-    with progress_bar(desc=name, total=1, unit="B", unit_scale=True) as bar:
-        yield HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=(CONNECT_SECONDS, READ_SECONDS))
-
-
-def _copy_from_folder(source: str, target: str, store: object) -> None:
-    if not Path(source).parent.is_dir():
-        raise ValueError("it is neither an http(s) address nor a folder that exists")
-    if not Path(source).is_file():
-        raise ValueError(f"it has no file {Path(source).name}")
-    shutil.copyfile(source, target)
-
-
 def _in_one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    # requests wraps the reason several times; the innermost error says it in plain words.
+    cause: BaseException = error
+    while cause.__context__ is not None:
+        cause = cause.__context__
+    text = str(error) if cause is error else f"{type(error).__name__}: {cause}"
+    text = " ".join(text.split())
     # Some reasons stand at the start (a wrong checksum), some at the end (connection refused): keep both.
     return text if len(text) <= 200 else f"{text[:100]} ... {text[-95:]}"

@@ -1,60 +1,40 @@
 """Data is verified, fetched from the first mirror that has it, or drawn, and never silently.
 
 Four tiny files stand for the official ones and a server on the loopback for a mirror, so that nothing here
-needs a network, and whatever asks for one fails.
+needs a network, and whatever asks for one fails. Mirrors, disks and neighbours that misbehave have a file of
+their own, ``test_download_faults.py``.
 """
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
-import os
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import filelock
-import numpy as np
 import pooch
 import pytest
 from torchvision.datasets import FashionMNIST
 
 import fmnist_helpers as fh
 from fmnist_helpers import data, standin
-
-SIZES = {"train": 30, "t10k": 20}
-NAMES = tuple(data.UNPACKED_MD5)
-HANG_SECONDS = 10
-"""When a server that never answers gives up; the helper must have given up long before."""
-
-
-def write_tiny(raw: Path, seed: int = 0) -> None:
-    """Write what ``standin.write_standin`` writes, in small."""
-    generator = np.random.default_rng(seed)
-    raw.mkdir(parents=True, exist_ok=True)
-    for split, number in SIZES.items():
-        images = generator.integers(0, 256, (number, 28, 28), dtype=np.uint8)
-        standin.write_idx(raw / f"{split}-images-idx3-ubyte", images)
-        standin.write_idx(raw / f"{split}-labels-idx1-ubyte", np.arange(number, dtype=np.uint8) % 10)
-
-
-def md5_of(content: bytes) -> str:
-    return hashlib.md5(content).hexdigest()
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def raw_of(root: Path) -> Path:
-    return root / "FashionMNIST" / "raw"
+from tests.download_faults import (
+    NAMES,
+    SIZES,
+    Mirror,
+    contents,
+    leftovers,
+    md5_of,
+    raw_of,
+    send,
+    send_404,
+    write_tiny,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -119,75 +99,19 @@ def draws(monkeypatch) -> list[Path]:
 @pytest.fixture
 def serve(mirror):
     """Start servers that answer with ``respond(handler, packed file)``; return address and requests."""
-    servers, over = [], threading.Event()
+    servers = []
 
     def start(respond):
-        requests = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                requests.append(self.path.strip("/"))
-                respond(self, (mirror / requests[-1]).read_bytes())
-
-            def log_message(self, *_):
-                """Keep the output of the tests clean."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads, server.over = True, over
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}/", requests
+        servers.append(Mirror(respond, contents(mirror)))
+        return servers[-1].address, servers[-1].requests
 
     yield start
-    over.set()
     for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def send(handler, content: bytes, announced: int | None = None) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(content) if announced is None else announced))
-    handler.end_headers()
-    handler.wfile.write(content)
-
-
-def send_half(handler, content):
-    send(handler, content[: len(content) // 2], announced=len(content))
-
-
-def send_other_bytes(handler, content):
-    send(handler, bytes(len(content)))
-
-
-def send_404(handler, content):
-    handler.send_error(404)
-
-
-def send_nothing(handler, content):
-    handler.server.over.wait(HANG_SECONDS)
-
-
-def send_head_only(handler, content):
-    send(handler, b"", announced=len(content))
-    handler.wfile.flush()
-    handler.server.over.wait(HANG_SECONDS)
-
-
-def close_at_once(handler, content):
-    handler.connection.shutdown(socket.SHUT_RDWR)
+        server.close()
 
 
 def is_official(root: Path, official: dict[str, bytes]) -> bool:
     return contents(raw_of(root)) == official
-
-
-def leftovers(folder: Path) -> list[str]:
-    """Files below ``folder`` that no finished run leaves there."""
-    expected = {*NAMES, "manifest.json", "real.lock", "standin.lock"}
-    return [
-        str(p) for p in folder.rglob("*") if (p.is_file() and p.name not in expected) or "unfin" in p.name
-    ]
 
 
 # --- the real data -----------------------------------------------------------------------------------------
@@ -286,78 +210,34 @@ def test_damaged_file_is_fetched_again_and_no_other(tmp_path, official, mirror, 
 # --- no mirror gives intact files --------------------------------------------------------------------------
 
 
-@pytest.fixture(
-    params=[
-        "half a file",
-        "other bytes",
-        "404",
-        "no server",
-        "no answer",
-        "head only",
-        "closed",
-        "empty folder",
-        "folder with other bytes",
-    ]
-)
-def broken(request, serve, no_server, tmp_path, mirror, monkeypatch):
-    """The mirror's name, what the message must say about it, and the requests it saw."""
-    monkeypatch.setattr(data, "READ_SECONDS", 0.2)
-    responses = {
-        "half a file": (send_half, ""),
-        "other bytes": (send_other_bytes, "does not match the known hash"),
-        "404": (send_404, "404"),
-        "no answer": (send_nothing, "timed out"),
-        "head only": (send_head_only, "timed out"),
-        "closed": (close_at_once, ""),
-    }
-    if request.param in responses:
-        respond, words = responses[request.param]
-        address, requests = serve(respond)
-        return address, words, requests
-    if request.param == "no server":
-        return no_server, "refused", []
-    folder = tmp_path / "broken"
-    folder.mkdir()
-    if request.param == "empty folder":
-        return str(folder), f"it has no file {NAMES[0]}.gz", []
-    for path in mirror.iterdir():
-        (folder / path.name).write_bytes(b"other bytes")
-    return str(folder), "does not match the known hash", []
-
-
-def test_real_fails_and_says_what_was_tried_and_what_to_do(tmp_path, broken, draws):
-    address, words, requests = broken
+def test_real_fails_and_says_what_was_tried_and_what_to_do(tmp_path, official, serve, draws):
+    address, requests = serve(send_404)
     with pytest.raises(fh.DataError) as raised:
         fh.prepare_data(tmp_path / "data", "real", address)
     message = str(raised.value)
-    assert f"{address}: " in message
-    assert words in message
-    assert f"{FashionMNIST.mirrors[0]}: " in message
+    assert f"{address}: 404" in message
+    assert f"{FashionMNIST.mirrors[0]}: ConnectionError: " in message
     assert "set FMNIST_MIRROR" in message
     assert "FMNIST_SOURCE=standin" in message
     assert "\n" not in message
     # Attempts are bounded: the first file twice, no other after it.
-    assert requests in ([], [f"{NAMES[0]}.gz"] * 2)
+    assert requests == [f"{NAMES[0]}.gz"] * 2
     assert draws == []
     assert not (tmp_path / "data" / "standin").exists()
-    assert leftovers(tmp_path / "data") == []
-    assert not any((tmp_path / "data" / "real").rglob("*ubyte*"))
 
 
-def test_auto_falls_back_to_the_stand_in_and_says_so(tmp_path, broken, draws, capsys):
-    address, words, _ = broken
+def test_auto_falls_back_to_the_stand_in_and_says_so(tmp_path, official, serve, draws, capsys):
+    address, _ = serve(send_404)
     root = fh.prepare_data(tmp_path / "data", "auto", address)
     assert root == tmp_path / "data" / "standin"
     assert len(FashionMNIST(root)) == SIZES["train"]
     assert len(draws) == 1
-    *before, last = capsys.readouterr().out.splitlines()
+    before, last = capsys.readouterr().out.splitlines()
     assert last == (
         f"Fashion-MNIST in {root.as_posix()}: STAND-IN DATA, drawn by a statistical model, not real garments "
         "(the real data could not be fetched)."
     )
-    assert address in before[0]
-    assert words in before[0]
-    assert leftovers(tmp_path / "data") == []
+    assert f"{address}: 404" in before
 
 
 def test_long_reasons_are_cut_to_one_line():
@@ -365,6 +245,16 @@ def test_long_reasons_are_cut_to_one_line():
     assert text.startswith("many words many words")
     assert text.endswith("words and the reason")
     assert len(text) == 200
+
+
+def test_wrapped_reasons_end_in_the_innermost():
+    try:
+        try:
+            raise OSError("Connection refused")
+        except OSError as error:
+            raise ValueError("HTTPConnectionPool(host=...): " + repr(error)) from error
+    except ValueError as error:
+        assert data._in_one_line(error) == "ValueError: Connection refused"
 
 
 # --- the stand-in ------------------------------------------------------------------------------------------
@@ -527,6 +417,37 @@ def test_mirror_that_is_neither_address_nor_folder_is_named(tmp_path, official, 
         fh.prepare_data(tmp_path / "data", "real", name)
 
 
+def unreadable(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def test_data_that_cannot_be_read_is_no_traceback(tmp_path, official, mirror):
+    root = fh.prepare_data(tmp_path / "data", "real", str(mirror))
+    unreadable(raw_of(root) / NAMES[0])
+    with pytest.raises(fh.DataError, match=f"cannot be used .*{NAMES[0]}"):
+        fh.prepare_data(tmp_path / "data", "real", str(mirror))
+
+
+def test_data_deleted_while_it_is_verified_is_fetched_again(tmp_path, official, mirror, monkeypatch):
+    root, md5 = fh.prepare_data(tmp_path / "data", "real", str(mirror)), data._md5
+
+    def delete_first(path):
+        monkeypatch.setattr(data, "_md5", md5)
+        path.unlink()
+        return md5(path)
+
+    monkeypatch.setattr(data, "_md5", delete_first)
+    assert fh.prepare_data(tmp_path / "data", "real", str(mirror)) == root
+    assert is_official(root, official)
+
+
+def test_folder_that_may_not_be_looked_at_is_named(tmp_path, official, mirror):
+    # No path is this long, so looking at it fails with an error of the system.
+    with pytest.raises(fh.DataError, match="cannot be used"):
+        fh.prepare_data(tmp_path / ("long" * 1000), "real", str(mirror))
+
+
 # --- disk and neighbours -----------------------------------------------------------------------------------
 
 
@@ -543,13 +464,6 @@ def test_file_in_the_way_is_named_with_what_to_do(tmp_path, official, mirror, dr
     assert "FMNIST_DATA" in str(raised.value)
     assert path.read_text() == "in the way"
     assert leftovers(tmp_path / "data") in ([], [str(path)])
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_read_only_folder_is_named_with_what_to_do(tmp_path, official, mirror):
-    (tmp_path / "data").mkdir(mode=0o500)
-    with pytest.raises(fh.DataError, match="the right to write; set FMNIST_DATA"):
-        fh.prepare_data(tmp_path / "data", "real", str(mirror))
 
 
 def test_full_disk_is_named_with_what_to_do(tmp_path, official, monkeypatch):
@@ -601,60 +515,12 @@ def test_waiting_for_another_notebook_is_bounded(tmp_path, official, draws, monk
     holder.start()
     try:
         assert held.wait(30)
-        with pytest.raises(fh.DataError, match=r"standin.lock"):
+        with pytest.raises(fh.DataError, match=r"another notebook has been preparing .*standin.lock"):
             fh.prepare_data(tmp_path, "standin")
     finally:
         over.set()
         holder.join(30)
     assert draws == []
-
-
-NEIGHBOUR = """
-import json, sys, time
-from pathlib import Path
-from torchvision.datasets import FashionMNIST
-from fmnist_helpers import data, standin
-
-folder, mirror, official, packed, unpacked = json.loads(sys.argv[1])
-FashionMNIST.mirrors, FashionMNIST.resources, data.UNPACKED_MD5 = [], packed, unpacked
-
-def draw(raw):
-    with open(f"{folder}/draws", "a") as file:
-        file.write("drawn once more;")
-    for path in sorted(Path(official).iterdir()):
-        (raw / path.name).write_bytes(path.read_bytes()[::-1])
-        time.sleep(0.05)
-
-standin.write_standin = draw
-Path(folder, sys.argv[2]).touch()
-until = time.monotonic() + 60
-while len(list(Path(folder).glob("ready*"))) < 2 and time.monotonic() < until:
-    time.sleep(0.005)
-data.prepare_data(f"{folder}/data", "real", mirror)
-data.prepare_data(f"{folder}/data", "standin")
-"""
-
-
-def test_two_processes_at_once_leave_intact_data(tmp_path, official, mirror):
-    told = [str(tmp_path), str(mirror), str(tmp_path / "official"), FashionMNIST.resources, data.UNPACKED_MD5]
-    command = [sys.executable, "-c", NEIGHBOUR, json.dumps(told)]
-    course = Path(data.__file__).parent.parent
-    processes = [
-        subprocess.Popen([*command, f"ready{number}"], cwd=course, stderr=subprocess.PIPE, text=True)
-        for number in range(2)
-    ]
-    try:
-        errors = [process.communicate(timeout=120)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], errors
-    assert is_official(tmp_path / "data" / "real", official)
-    drawn = contents(raw_of(tmp_path / "data" / "standin"))
-    assert drawn == {name: content[::-1] for name, content in official.items()}
-    # The second waited and found the work done.
-    assert (tmp_path / "draws").read_text() == "drawn once more;"
-    assert leftovers(tmp_path / "data") == []
 
 
 def test_second_notebook_waits_for_the_first(tmp_path, official, monkeypatch):

@@ -26,7 +26,8 @@ ALLOWED = {
     "loops": {"torch", "fmnist_helpers.progress", "fmnist_helpers.history", "fmnist_helpers.batch_checks"},
     "runtime": {"torch", "numpy"},
     "loaders": {"torch", "torchvision", "numpy"},
-    "data": {"filelock", "fmnist_helpers.standin", "fmnist_helpers.progress"},
+    "download": {"fmnist_helpers.progress"},
+    "data": {"filelock", "fmnist_helpers.standin", "fmnist_helpers.download"},
     "checkpoint": {"torch", "fmnist_helpers.data", "fmnist_helpers.history"},
     "plots": {"torch", "numpy", "matplotlib", "fmnist_helpers.data", "fmnist_helpers.history"},
 }
@@ -35,6 +36,7 @@ ALLOWED = {
 ALLOWED_LATER = {
     "progress": {"tqdm"},
     "runtime": {"psutil", "torchvision"},
+    "download": {"pooch"},
     "data": {"pooch", "requests", "torchvision"},
     "plots": {"IPython"},
 }
