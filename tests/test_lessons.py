@@ -1,6 +1,7 @@
 """What every lesson must be; that it runs and prints what it did is nbval's part (``tolerance.py``)."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.tolerance import PREFIX, Tolerance
 
 PATHS = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
 NAMES = [path.stem for path in PATHS]
+README = NOTEBOOKS.parent / "README.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)]+)\)")
 
 # The widest differences between real data and stand-in that a lesson may shrug off.
@@ -47,6 +49,24 @@ def test_executed_top_to_bottom_in_one_go(lesson):
     nbformat.validate({key: value for key, value in lesson.items() if key != "path"})
     counts = [cell.execution_count for cell in code_cells(lesson)]
     assert counts == list(range(1, len(counts) + 1))
+
+
+def test_what_shows_something_has_stored_it(lesson):
+    # nbval compares only what is stored: a cell without its outputs passes whatever it prints.
+    for cell in code_cells(lesson):
+        statements = list(executed(ast.parse(cell.source).body))
+        is_value = isinstance(statements[-1], ast.Expr) and not isinstance(statements[-1].value, ast.Call)
+        if is_value or any(ast.unparse(one).startswith(("print(", "show_figure(")) for one in statements):
+            assert cell.outputs, f"run: make execute (no output is stored of {cell.source!r})"
+
+
+def executed(statements):
+    """Give the statements that a cell is sure to execute, those in its loops too."""
+    for statement in statements:
+        if isinstance(statement, ast.For | ast.With):
+            yield from executed(statement.body)
+        else:
+            yield statement
 
 
 def test_outputs_hold_no_error_no_stderr_and_no_widget(lesson):
@@ -169,6 +189,20 @@ def test_times_of_the_map_agree_with_the_lessons():
     assert [name for name, _ in rows] == [path.name for path in PATHS[1:]]
     for name, minutes in rows:
         assert f"**Time:** about {minutes} minutes" in text_of(read(NOTEBOOKS / name))
+
+
+MINUTES = {"less than one": (0, 0.75), "about one": (0.6, 1.5), "about two": (1.5, 2.5)}
+
+
+def test_run_times_are_those_that_were_measured():
+    measured = json.loads((NOTEBOOKS / "results" / "lesson_times.json").read_text())["lessons"]
+    assert sorted(measured) == NAMES, "run: python -m tests.benchmarks.lessons --write"
+    stated = dict(re.findall(r"notebooks/(\w+)\.ipynb\).*\| (\d+) s \|", README.read_text()))
+    assert stated == {name: str(figures["seconds"]) for name, figures in measured.items()}
+    for path in PATHS[1:]:
+        words = re.search(r"of which the cells take ([a-z ]+)\.", text_of(read(path)))[1]
+        low, high = MINUTES[words]
+        assert low <= measured[path.stem]["seconds"] / 60 <= high, (path.stem, words)
 
 
 def read(path: Path):

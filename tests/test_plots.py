@@ -190,6 +190,48 @@ def test_curves_without_an_epoch_are_refused(runs):
         fh.plot_curves(runs)
 
 
+# --- lines and paths ---------------------------------------------------------------------------------------
+
+
+def test_lines_are_drawn_as_given():
+    lines = {"slow": [3.0, 2.5, 2.0], "fast": torch.tensor([3.0, 1.0, 0.5])}
+    axes = fh.plot_lines(lines, x=[1, 2, 4], title="Rates", xlabel="step", ylabel="loss (nats)")
+    assert [line.get_label() for line in axes.lines] == list(lines)
+    for line, values in zip(axes.lines, lines.values(), strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), [1, 2, 4])
+        np.testing.assert_array_equal(line.get_ydata(), values)
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 2
+    assert (axes.get_title(), axes.get_xlabel(), axes.get_ylabel()) == ("Rates", "step", "loss (nats)")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(lines)
+
+
+def test_a_single_line_starts_at_zero_and_needs_no_legend():
+    axes = fh.plot_lines({"loss": [2.0, 1.0]}, title="Loss", xlabel="step", ylabel="nats", markers=True)
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), [0, 1])
+    assert axes.get_legend() is None
+    assert axes.lines[0].get_marker() == "o"
+
+
+def test_no_line_is_refused():
+    with pytest.raises(ValueError, match="there is no line to draw"):
+        fh.plot_lines({}, title="Nothing", xlabel="x", ylabel="y")
+
+
+def test_paths_are_drawn_as_given_over_contours():
+    paths = {name: torch.rand(4, 2) for name in ("SGD", "momentum", "Adam")}
+    panels = fh.plot_paths(lambda point: point[0] ** 2 + point[1], paths, title="Downhill")
+    assert [axes.get_title() for axes in panels] == list(paths)
+    for axes, path in zip(panels, paths.values(), strict=True):
+        np.testing.assert_array_equal(axes.lines[0].get_xydata(), path.numpy())
+        assert axes.collections, "contour lines"
+    assert panels[0].figure.get_suptitle() == "Downhill"
+
+
+def test_no_path_is_refused():
+    with pytest.raises(ValueError, match="there is no path to draw"):
+        fh.plot_paths(lambda point: point[0], {})
+
+
 # --- confusion matrix --------------------------------------------------------------------------------------
 
 

@@ -108,6 +108,31 @@ def test_pixels_look_like_photographs_on_black(drawn):
     assert images[:, :, 0].mean() < 6, "the left edge should be nearly black, as in the real images"
 
 
+# Mean byte of each 7x7 part of the real training images, row by row, for each class.
+REAL_MEANS = np.array(
+    [
+        [31, 129, 132, 38, 44, 145, 145, 50, 8, 142, 147, 11, 6, 143, 147, 11],
+        [1, 122, 138, 1, 1, 124, 130, 2, 2, 103, 103, 2, 1, 88, 89, 2],
+        [23, 134, 135, 27, 57, 158, 153, 66, 70, 152, 150, 79, 61, 103, 103, 66],
+        [2, 110, 115, 3, 5, 125, 130, 8, 5, 135, 141, 7, 2, 128, 137, 4],
+        [9, 133, 139, 12, 43, 176, 173, 53, 60, 175, 172, 71, 53, 120, 120, 60],
+        [0, 2, 14, 14, 2, 25, 64, 62, 47, 77, 84, 84, 20, 32, 11, 19],
+        [19, 114, 117, 23, 45, 144, 142, 53, 47, 139, 139, 55, 37, 117, 120, 43],
+        [0, 0, 2, 1, 3, 43, 110, 77, 73, 120, 128, 111, 3, 6, 5, 4],
+        [11, 35, 36, 15, 76, 127, 127, 93, 106, 173, 172, 123, 58, 118, 111, 62],
+        [0, 5, 58, 41, 0, 25, 176, 141, 49, 128, 187, 159, 53, 88, 53, 66],
+    ]
+)
+
+
+def test_each_class_looks_like_its_real_one(drawn):
+    # The labels come from the fitted file, so nothing else would notice two classes swapped there.
+    parts = 255 * class_means(*drawn).reshape(10, 4, 7, 4, 7).mean(axis=(2, 4)).reshape(10, 1, 16)
+    distances = np.abs(parts - REAL_MEANS).mean(axis=2)
+    assert distances.argmin(axis=1).tolist() == list(range(10))
+    assert distances.diagonal().max() < 6, "other classes are 10 to 70 away"
+
+
 def test_class_means_are_those_of_the_model(drawn, model):
     big = standin.draw_images(model, 20_000, np.random.default_rng(5))
     expected = class_means(big, standin.label_logits(model, big).argmax(axis=1))
