@@ -47,11 +47,42 @@ REFUSALS = {
         LABELS,
         ["each image has shape (1, 3, 4), 12 numbers", "first layer takes 16"],
     ),
-    "images without channels for a convolution": (
+    "larger image": (
+        small_model(),
+        torch.rand(6, 1, 5, 4),
+        LABELS,
+        ["each image has shape (1, 5, 4), 20 numbers", "first layer takes 16"],
+    ),
+    "a single image of another size": (
+        small_model(),
+        IMAGES[:1, :, :3],
+        LABELS[:1],
+        ["each image has shape (1, 3, 4), 12 numbers", "first layer takes 16"],
+    ),
+    "too few channels for a convolution": (
         nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(8, 10)),
         IMAGES,
         LABELS,
         ["batch of images has shape (6, 1, 4, 4)", "(batch, 3, height, width)"],
+    ),
+    "too many channels for a convolution": (
+        nn.Conv2d(1, 10, 3),
+        torch.rand(6, 3, 4, 4),
+        LABELS,
+        ["batch of images has shape (6, 3, 4, 4)", "(batch, 1, height, width)"],
+    ),
+    # The second axis is as long as the channels are many: only the number of axes tells.
+    "images without channels for a convolution": (
+        nn.Conv2d(4, 10, 3),
+        IMAGES[:, 0],
+        LABELS,
+        ["batch of images has shape (6, 4, 4)", "(batch, 4, height, width)"],
+    ),
+    "images with an axis too many for a convolution": (
+        nn.Conv2d(1, 10, 3),
+        IMAGES[..., None],
+        LABELS,
+        ["batch of images has shape (6, 1, 4, 4, 1)", "(batch, 1, height, width)"],
     ),
     "no return in forward": (
         Returns(None),
@@ -85,6 +116,12 @@ REFUSALS = {
     ),
     "negative label": (small_model(), IMAGES, LABELS - 1, ["go from -1 to 8", "from 0 to 9"]),
     "label too large": (small_model(), IMAGES, LABELS + 1, ["go from 1 to 10", "10 outputs", "from 0 to 9"]),
+    "label far too large": (
+        small_model(),
+        IMAGES,
+        LABELS + 5,
+        ["go from 5 to 14", "10 outputs", "from 0 to 9"],
+    ),
     "labels as int32": (small_model(), IMAGES, LABELS.int(), ["labels are torch.int32", "torch.int64"]),
     "labels as floats": (small_model(), IMAGES, LABELS.float(), ["labels are torch.float32", "torch.int64"]),
     "labels in a column": (
@@ -143,16 +180,31 @@ def test_more_outputs_than_the_data_set_names_classes_are_refused(loop, nesting)
 
 
 @both_loops
+def test_fewer_outputs_than_the_data_set_names_classes_are_refused(loop):
+    dataset = Named([str(number) for number in range(12)])
+    dataset.samples = garments(20, 10)  # No label is too large for the model, so PyTorch does not object.
+    with pytest.raises(ValueError, match=r"output of shape \(4, 10\) for 4 samples; .* has 12 classes"):
+        run(loop, DataLoader(dataset, 4), small_model())
+
+
+@both_loops
 def test_naming_as_many_classes_as_there_are_outputs_changes_nothing(loop):
     named = run(loop, DataLoader(Named([str(number) for number in range(10)]), 4), small_model())
     assert named == run(loop, loader(20, 4), small_model())
 
 
 @both_loops
-@pytest.mark.parametrize("reduction", ["sum", "none"])
+@pytest.mark.parametrize("reduction", ["sum", "none", "max"])
 def test_loss_that_does_not_average_is_refused(loop, reduction):
     with pytest.raises(ValueError, match=f"reduction='{reduction}'.*use reduction='mean'"):
         run(loop, loader(), small_model(), nn.CrossEntropyLoss(reduction=reduction))
+
+
+@both_loops
+def test_reduction_is_compared_by_its_letters(loop):
+    made_at_run_time = "".join(["me", "an"])
+    result = run(loop, loader(), small_model(), nn.CrossEntropyLoss(reduction=made_at_run_time))
+    assert result == run(loop, loader(), small_model())
 
 
 @both_loops
@@ -183,10 +235,18 @@ def test_errors_that_are_not_understood_pass_through_unchanged(loop, error, plac
     assert raised.value is error
 
 
-def test_error_deep_in_the_model_passes_through_unchanged():
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.Linear(13, 10))
+@pytest.mark.parametrize(
+    ("images", "first"),
+    [
+        (IMAGES, (nn.Flatten(), nn.Linear(16, 12))),
+        (torch.rand(6, 1, 28, 28), (nn.Flatten(), nn.Linear(28 * 28, 12))),
+        (IMAGES, (nn.Conv2d(1, 1, 3), nn.Flatten())),
+    ],
+)
+def test_error_deep_in_the_model_passes_through_unchanged(images, first):
+    model = nn.Sequential(*first, nn.Linear(13, 10))
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as raised:
-        fh.test_loop(loader(), model, CROSS_ENTROPY)
+        fh.test_loop(DataLoader(TensorDataset(images, LABELS), 6), model, CROSS_ENTROPY)
     assert raised.type is RuntimeError
 
 

@@ -136,10 +136,12 @@ def source(**changes) -> SimpleNamespace:
             {"data": torch.zeros(4, 32, 32, 3, dtype=torch.uint8)},
             r"found torch.uint8 of shape \(4, 32, 32, 3\)",
         ),
+        ({"data": torch.zeros(4, 784, dtype=torch.uint8)}, r"found torch.uint8 of shape \(4, 784\)"),
         ({"data": torch.zeros(4, 28, 28, dtype=torch.uint8).numpy()}, "found ndarray"),
         ({"data": None}, "found NoneType"),
         ({"targets": [0, 1, 2, 3]}, "one label for each image, as a tensor"),
         ({"targets": torch.arange(3)}, "one label for each image"),
+        ({"targets": torch.arange(5)}, "one label for each image"),
     ],
 )
 def test_other_data_sets_are_refused(changes, message):
@@ -249,6 +251,22 @@ def test_sizes_of_splits_and_batches(tiny_root):
     assert [len(labels) for _, labels in train] == [32] * 9 + [12]
     assert [len(labels) for _, labels in valid] == [32] * 3 + [4]
     assert [len(labels) for _, labels in test] == [32] * 2 + [6]
+
+
+def test_a_batch_may_be_a_single_sample(tiny_root):
+    loaders = fh.make_loaders(tiny_root, batch_size=1, num_valid=100)
+    assert [len(loader) for loader in loaders] == [300, 100, 70]
+
+
+def test_defaults_are_the_documented_ones(tiny_root):
+    labels = FashionMNIST(tiny_root).targets
+    assert_same_batches([fh.stratified_split(labels, 100)], [fh.stratified_split(labels, 100, seed=0)])
+    by_default = fh.make_loaders(tiny_root, num_valid=100)
+    in_words = fh.make_loaders(tiny_root, batch_size=64, num_valid=100, shuffle=True, seed=0)
+    for one, other in zip(by_default, in_words, strict=True):
+        assert_same_batches(list(one), list(other))
+    with pytest.raises(ValueError, match="num_valid is 5000 of 400"):
+        fh.make_loaders(tiny_root)
 
 
 def test_loaders_have_names_too(tiny_root):

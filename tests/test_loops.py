@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import weakref
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -277,6 +279,14 @@ def test_float_distributions_are_accepted_as_labels(loop):
     assert result.loss == pytest.approx(expected.loss, rel=1e-6)
 
 
+@pytest.mark.parametrize("function", [fh.train_loop, fh.test_loop, fh.fit])
+def test_options_are_given_by_name_and_arguments_may_be(function):
+    kinds = {name: parameter.kind for name, parameter in inspect.signature(function).parameters.items()}
+    options = {name for name, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY}
+    assert options == ({"history", "progress"} if function is fh.fit else {"verbose"})
+    assert set(kinds.values()) == {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+
+
 def test_log_probabilities_and_nll_give_the_same_loss():
     result = fh.test_loop(loader(), small_model(), CROSS_ENTROPY, verbose=False)
     twice = nn.Sequential(small_model(), nn.LogSoftmax(dim=1))
@@ -327,11 +337,18 @@ def test_fit_is_both_loops_repeated():
     assert_same_weights(weights(model), weights(twin))
 
 
-def test_fit_continues_a_history_and_its_numbering():
+def test_fit_notes_the_seconds_of_each_epoch(monkeypatch):
+    readings = iter([10.0, 25.0, 40.0, 64.5])
+    monkeypatch.setattr("fmnist_helpers.loops.time", SimpleNamespace(perf_counter=lambda: next(readings)))
+    assert fit(small_model(), 2).column("seconds") == [15.0, 24.5]
+
+
+@pytest.mark.parametrize("num_before", [1, 2, 4])
+def test_fit_continues_a_history_and_its_numbering(num_before):
     model = small_model()
     optimizer = sgd(model)
-    first = fit(model, 2, optimizer=optimizer)
-    both = fit(model, 3, optimizer=optimizer, history=first)
+    first = fit(model, num_before, optimizer=optimizer)
+    both = fit(model, 5 - num_before, optimizer=optimizer, history=first)
     assert both is first
     assert both.column("epoch") == [1, 2, 3, 4, 5]
     assert [row[:5] for row in both] == [row[:5] for row in fit(small_model(), 5)]
@@ -402,6 +419,13 @@ def test_progress_bar_is_shown_only_if_wanted(capsys, monkeypatch, shown):
     assert output == ""
     assert ("Training" in errors) is shown
     assert ("valid loss" in errors) is shown
+
+
+def test_progress_bar_is_shown_unless_declined(capsys, monkeypatch):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    model = small_model()
+    fh.fit(model, loader(), loader(20), CROSS_ENTROPY, sgd(model), 1)
+    assert "Training" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("num_epochs", [0, -1])

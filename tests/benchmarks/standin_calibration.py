@@ -1,10 +1,10 @@
 """Measure how close training on the stand-in comes to training on the real data.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/standin_calibration.py --real ROOT --standin ROOT
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.standin_calibration      # twelve minutes, one thread
+    python -m tests.benchmarks.standin_calibration --redraw               # from the stored numbers
 
-Both roots are what ``torchvision.datasets.FashionMNIST(root=...)`` reads; the stand-in's is drawn if it is
-empty. The table goes to the screen and, with every number, beside this file as ``.md`` and ``.json``.
-About fifteen minutes on one thread.
+``prepare_data`` finds or makes both data sets. The table (``.md``), its figure (``.png``) and every number
+(``.json``) are written beside this file.
 """
 
 from __future__ import annotations
@@ -13,22 +13,31 @@ import argparse
 import json
 import os
 import platform
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import torchvision
+from matplotlib.ticker import MultipleLocator
 from torch import nn
 from torchvision.datasets import FashionMNIST
 
+import fmnist_helpers as helpers
 from fmnist_helpers import standin
+from fmnist_helpers.plots import COLOURS, LINES, MARKERS
 
 CLASSES = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot")
-LIMITS = {"accuracy points": (5.0, 3.0), "loss": (0.15, 0.08)}
-"""How far an epoch may be from the real run: what must hold, and what is aimed for."""
+RUNS = {
+    "real": "trained and tested on the real data",
+    "stand-in": "trained and tested on the stand-in",
+    "transfer": "trained on the stand-in, tested on the real data",
+}
+NUM_PAIRS = 4
 
 
 class Split(NamedTuple):
@@ -47,20 +56,31 @@ class Recipe(NamedTuple):
     shuffle: bool
 
 
+class Goal(NamedTuple):
+    """What is aimed for, and what was measured in each run; ``sign`` is +1 for at least, -1 for at most."""
+
+    text: str
+    sign: int
+    limit: float
+    digits: int
+    measured: dict[str, float]
+
+    def failures(self) -> dict[str, float]:
+        """Return the runs that miss the limit."""
+        return {name: value for name, value in self.measured.items() if self.sign * (value - self.limit) < 0}
+
+
 TUTORIAL = Recipe(torch.optim.SGD, 10, 64, False)
 ADAM = Recipe(torch.optim.Adam, 5, 256, True)
 
 
-def read_split(root: Path, train: bool) -> Split:
-    """Read one split through torchvision and scale it as ``ToTensor`` does."""
-    dataset = FashionMNIST(root=root, train=train)
-    return Split(dataset.data.float().div(255).unsqueeze(1), dataset.targets)
-
-
-def make_mlp() -> nn.Module:
-    """Return the tutorial's model, 784-512-512-10."""
-    layers = nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10)
-    return nn.Sequential(nn.Flatten(), *layers)
+def read_data(source: str) -> dict[str, Split]:
+    """Read both splits through torchvision and scale them as ``ToTensor`` does."""
+    root = helpers.prepare_data(source=source)
+    datasets = {name: FashionMNIST(root=root, train=name == "train") for name in ("train", "test")}
+    return {
+        name: Split(data.data.float().div(255).unsqueeze(1), data.targets) for name, data in datasets.items()
+    }
 
 
 def make_cnn() -> nn.Module:
@@ -70,18 +90,39 @@ def make_cnn() -> nn.Module:
     return nn.Sequential(*first, *second, nn.Flatten(), nn.Linear(32 * 7 * 7, 10))
 
 
+MODELS = {"MLP": helpers.NeuralNetwork, "CNN": make_cnn}
+
+
+def compare(
+    make_model: Callable[[], nn.Module], recipe: Recipe, data: dict[str, dict[str, Split]], seed: int
+) -> dict:
+    """Train on both data sets; return every epoch of the three runs and the most confused pairs."""
+    run = {"seed": seed}
+    for trained_on in ("real", "stand-in"):
+        print(f"{make_model.__name__}, {recipe.optimizer.__name__}, seed {seed}, {trained_on}", flush=True)
+        tests = {trained_on: data[trained_on]["test"]}
+        if trained_on == "stand-in":
+            tests["transfer"] = data["real"]["test"]
+        model, epochs = train(make_model, recipe, data[trained_on]["train"], tests, seed)
+        run |= epochs | {f"confused, {trained_on}": confused_pairs(model, tests[trained_on])}
+    return run
+
+
 def train(
     make_model: Callable[[], nn.Module], recipe: Recipe, data: Split, tests: dict[str, Split], seed: int
-) -> tuple[nn.Module, list[dict]]:
-    """Train a new model; return it with, for each epoch, accuracy (%) and loss on each of ``tests``."""
-    print(f"{make_model.__name__}, {recipe.optimizer.__name__}, seed {seed}", flush=True)
+) -> tuple[nn.Module, dict[str, dict[str, list[float]]]]:
+    """Train a new model; return it with the accuracy (%) and loss on each of ``tests`` after each epoch."""
     torch.manual_seed(seed)
     model = make_model()
     optimizer = recipe.optimizer(model.parameters(), lr=1e-3)
-    epochs = []
+    epochs = {name: {"accuracy": [], "loss": []} for name in tests}
     for _ in range(recipe.num_epochs):
         train_epoch(model, optimizer, data, recipe)
-        epochs.append({name: evaluate(model, split) for name, split in tests.items()})
+        for name, split in tests.items():
+            logits = predict(model, split)
+            accuracy = 100 * (logits.argmax(1) == split.labels).double().mean()
+            epochs[name]["accuracy"].append(round(accuracy.item(), 2))
+            epochs[name]["loss"].append(round(nn.functional.cross_entropy(logits, split.labels).item(), 6))
     return model, epochs
 
 
@@ -105,62 +146,18 @@ def predict(model: nn.Module, split: Split) -> torch.Tensor:
     return torch.cat([model(images) for images in split.images.split(1000)])
 
 
-def evaluate(model: nn.Module, split: Split) -> tuple[float, float]:
-    """Return accuracy in percent and mean loss per sample."""
-    logits = predict(model, split)
-    accuracy = 100 * (logits.argmax(1) == split.labels).double().mean()
-    return accuracy.item(), nn.functional.cross_entropy(logits, split.labels).item()
-
-
-def confused_pairs(model: nn.Module, split: Split, count: int = 4) -> list[str]:
-    """Return the pairs of classes mixed up most often, both directions added, as ``A/B (times)``."""
+def confused_pairs(model: nn.Module, split: Split) -> dict[str, int]:
+    """Return how often the pairs of classes mixed up most were mixed up, both directions added."""
     matrix = torch.zeros(10, 10)
     predicted = predict(model, split).argmax(1)
-    ones = torch.ones(len(predicted))
-    matrix.index_put_((split.labels, predicted), ones, accumulate=True)
-    times, places = (matrix + matrix.T).triu(1).flatten().topk(count)
-    return [
-        f"{CLASSES[place // 10]}/{CLASSES[place % 10]} ({int(number)})"
-        for number, place in zip(times, places.tolist(), strict=True)
-    ]
+    matrix.index_put_((split.labels, predicted), torch.ones(len(predicted)), accumulate=True)
+    times, places = (matrix + matrix.T).triu(1).flatten().topk(NUM_PAIRS)
+    names = [f"{CLASSES[place // 10]}/{CLASSES[place % 10]}" for place in places.tolist()]
+    return dict(zip(names, times.int().tolist(), strict=True))
 
 
-def measure_tutorial(real: dict[str, Split], drawn: dict[str, Split], seed: int) -> dict:
-    """Run the tutorial's recipe with one seed on both data sets; keep every epoch and the largest gaps."""
-    _, on_real = train(make_mlp, TUTORIAL, real["train"], {"own": real["test"]}, seed)
-    tests = {"own": drawn["test"], "real": real["test"]}
-    _, on_drawn = train(make_mlp, TUTORIAL, drawn["train"], tests, seed)
-    pairs = [(a["own"], b["own"]) for a, b in zip(on_real, on_drawn, strict=True)]
-    return {
-        "seed": seed,
-        "real": on_real,
-        "stand-in": on_drawn,
-        "largest gap, accuracy points": max(abs(a[0] - b[0]) for a, b in pairs),
-        "largest gap, loss": max(abs(a[1] - b[1]) for a, b in pairs),
-        "transfer": on_drawn[-1]["real"][0],
-    }
-
-
-def measure_adam(
-    make_model: Callable[[], nn.Module], real: dict[str, Split], drawn: dict[str, Split], seed: int
-) -> dict:
-    """Train with Adam on both data sets; keep every epoch and the most confused pairs."""
-    on_real, real_epochs = train(make_model, ADAM, real["train"], {"own": real["test"]}, seed)
-    tests = {"own": drawn["test"], "real": real["test"]}
-    on_drawn, drawn_epochs = train(make_model, ADAM, drawn["train"], tests, seed)
-    return {
-        "seed": seed,
-        "real": real_epochs,
-        "stand-in": drawn_epochs,
-        "transfer": drawn_epochs[-1]["real"][0],
-        "confused, real": confused_pairs(on_real, real["test"]),
-        "confused, stand-in": confused_pairs(on_drawn, drawn["test"]),
-    }
-
-
-def pixel_statistics(splits: dict[str, Split]) -> dict[str, float]:
-    """Return a few numbers of the training images, pixels from 0 to 1."""
-    images = splits["train"].images
+def pixel_statistics(images: torch.Tensor) -> dict[str, float]:
+    """Return a few numbers of images whose pixels go from 0 to 1."""
     return {
         "mean": images.mean().item(),
         "deviation": images.std().item(),
@@ -169,49 +166,152 @@ def pixel_statistics(splits: dict[str, Split]) -> dict[str, float]:
     }
 
 
-def conditions(seeds: list[int]) -> dict:
-    """Return what the numbers depend on."""
+def drawing_seconds() -> dict[str, list[float]]:
+    """Draw and write the stand-in three times; return the seconds it took.
+
+    On a machine that others use too, the processor's seconds say more than the clock's.
+    """
+    seconds = {"clock": [], "processor": []}
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            start, busy = time.perf_counter(), time.process_time()
+            standin.write_standin(Path(folder))
+            seconds["clock"].append(round(time.perf_counter() - start, 2))
+            seconds["processor"].append(round(time.process_time() - busy, 2))
+    return seconds
+
+
+def measure(seeds: list[int]) -> dict:
+    """Run everything with all seeds."""
+    result = {"seconds to draw": drawing_seconds()}
+    data = {"real": read_data("real"), "stand-in": read_data("standin")}
+    result["pixels"] = {name: pixel_statistics(splits["train"].images) for name, splits in data.items()}
+    parts = {"tutorial": (helpers.NeuralNetwork, TUTORIAL)}
+    parts |= {name: (make_model, ADAM) for name, make_model in MODELS.items()}
+    minutes = {}
+    for name, (make_model, recipe) in parts.items():
+        start = time.process_time()
+        result[name] = [compare(make_model, recipe, data, seed) for seed in seeds]
+        minutes[name] = round((time.process_time() - start) / 60, 1)
+    return result | {"conditions": conditions(minutes)}
+
+
+def conditions(minutes: dict[str, float]) -> dict:
+    """Return what the numbers depend on, and the processor's minutes they took."""
     return {
-        "seeds": seeds,
         "stand-in": standin.fingerprint(),
-        "stand-in file, MB": standin.FITTED_FILE.stat().st_size / 1e6,
+        "stand-in file, MB": round(standin.FITTED_FILE.stat().st_size / 1e6, 2),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
         "numpy": np.__version__,
         "threads": torch.get_num_threads(),
         "machine": platform.machine(),
+        "minutes": minutes,
     }
 
 
-def draw_if_missing(root: Path) -> list[dict[str, float]] | None:
-    """Draw the stand-in into ``root`` three times if nothing is there; return the seconds each took.
+def goals(result: dict) -> list[Goal]:
+    """Return what is aimed for, beside what was measured."""
+    tutorial = {f"seed {run['seed']}": run for run in result["tutorial"]}
+    adam = {f"{name} seed {run['seed']}": run for name in MODELS for run in result[name]}
+    pairs = list(zip(result["MLP"], result["CNN"], strict=True))
+    return [
+        Goal(
+            "Tutorial's recipe: test accuracy within 3 points of the real run in each of ten epochs",
+            *(-1, 3, 1, {who: largest_gap(run, "accuracy") for who, run in tutorial.items()}),
+        ),
+        Goal(
+            "Tutorial's recipe: test loss within 0.08 of the real run in each of ten epochs",
+            *(-1, 0.08, 3, {who: largest_gap(run, "loss") for who, run in tutorial.items()}),
+        ),
+        Goal(
+            "Tutorial's recipe: trained on the stand-in, at least 69 % of the real test images right",
+            *(1, 69, 1, {who: final(run, "transfer") for who, run in tutorial.items()}),
+        ),
+        Goal(
+            "Adam: final accuracy within 4 points of the real run",
+            *(-1, 4, 1, {who: abs(final(run, "real") - final(run, "stand-in")) for who, run in adam.items()}),
+        ),
+        Goal(
+            "Adam: on the stand-in, the CNN not worse than the MLP (points ahead)",
+            *(1, 0, 1, {f"seed {a['seed']}": final(b, "stand-in") - final(a, "stand-in") for a, b in pairs}),
+        ),
+        Goal(
+            f"Adam: the same {NUM_PAIRS} pairs of classes mixed up most (pairs in common)",
+            *(1, NUM_PAIRS, 0, {who: num_common_pairs(run) for who, run in adam.items()}),
+        ),
+    ]
 
-    On a machine that others use too, the processor's seconds say more than the clock's.
-    """
-    raw = root / "FashionMNIST" / "raw"
-    if raw.is_dir():
-        return None
-    seconds = []
-    for _ in range(3):
-        start, busy = time.perf_counter(), time.process_time()
-        standin.write_standin(raw)
-        clock, processor = time.perf_counter() - start, time.process_time() - busy
-        seconds.append({"clock": clock, "processor": processor})
-    return seconds
+
+def final(run: dict, name: str) -> float:
+    """Return the accuracy after the last epoch, in per cent."""
+    return run[name]["accuracy"][-1]
 
 
-def render(result: dict) -> str:
+def largest_gap(run: dict, quantity: str) -> float:
+    """Return the largest difference of an epoch between the real run and the stand-in's."""
+    return float(np.abs(np.subtract(run["real"][quantity], run["stand-in"][quantity])).max())
+
+
+def num_common_pairs(run: dict) -> int:
+    """Return how many of the pairs mixed up most on the real data are such on the stand-in, too."""
+    return len(set(run["confused, real"]) & set(run["confused, stand-in"]))
+
+
+def render(result: dict, picture: str) -> str:
     """Return the measurements as Markdown."""
+    command = "python -m tests.benchmarks.standin_calibration"
+    minutes = sum(result["conditions"]["minutes"].values())
     parts = [
         "# The stand-in against the real data",
-        "Written by `tests/benchmarks/standin_calibration.py`; every number is in the `.json` beside.",
-        render_tutorial(result["tutorial"]),
-        render_epochs(result["tutorial"][0]),
-        render_adam(result["adam"]),
+        f"Written by `{command}` in {minutes:.0f} minutes of one processor; every number is in the `.json` "
+        "beside. Transfer means trained on the stand-in, tested on the real data.",
+        f"![{describe_figure(result)}]({picture})",
+        render_goals(result),
+        render_epochs(result["tutorial"]),
+        render_adam(result),
         render_conditions(result),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def describe_figure(result: dict) -> str:
+    """Return the figure's content in words, for those who cannot see it."""
+    texts = []
+    for name, words in RUNS.items():
+        first, last = ([run[name]["accuracy"][k] for run in result["tutorial"]] for k in (0, -1))
+        losses = [run[name]["loss"][-1] for run in result["tutorial"]]
+        texts.append(
+            f"{words}: accuracy from {spread(first)} % after one epoch to {spread(last)} % after ten, "
+            f"loss down to {spread(losses, 3)}"
+        )
+    dots = [
+        f"{model} {words}: {spread([final(run, name) for run in result[model]])} %"
+        for model in MODELS
+        for name, words in RUNS.items()
+    ]
+    return (
+        f"Three panels. Left and middle, test accuracy and loss of the tutorial's recipe over ten epochs: "
+        f"{'; '.join(texts)}. Right, accuracy after five epochs of Adam: {'; '.join(dots)}."
+    )
+
+
+def spread(values: list[float], digits: int = 1) -> str:
+    """Return the range of the values as text."""
+    return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+
+
+def render_goals(result: dict) -> str:
+    """Return each goal, what was measured, and the runs that miss it, if any."""
+    rows = []
+    for goal in goals(result):
+        measured, failed = (
+            ", ".join(f"{who}: {value:.{goal.digits}f}" for who, value in values.items())
+            for values in (goal.measured, goal.failures())
+        )
+        rows.append([goal.text, measured, f"**no**, missed by {failed}" if failed else "yes"])
+    return "## Goals\n\n" + table(["goal", "measured", "met"], rows)
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -220,106 +320,134 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def render_tutorial(runs: list[dict]) -> str:
-    """Return the largest gaps of each seed, beside what must hold and what is aimed for."""
-    points, loss = LIMITS["accuracy points"], LIMITS["loss"]
-    rows = [
-        [
-            str(run["seed"]),
-            f"{run['largest gap, accuracy points']:.1f}",
-            f"{run['largest gap, loss']:.3f}",
-            f"{run['transfer']:.1f} %",
-        ]
-        for run in runs
+def render_epochs(runs: list[dict]) -> str:
+    """Return accuracy and loss of each epoch, averaged over the seeds."""
+    columns = [
+        [f"{value:.{digits}f}" for value in np.mean([run[name][quantity] for run in runs], axis=0)]
+        for quantity, digits in (("accuracy", 1), ("loss", 3))
+        for name in RUNS
     ]
-    rows.append(["must / aim", f"{points[0]} / {points[1]}", f"{loss[0]} / {loss[1]}", "66 % / 69 %"])
-    head = ["seed", "largest gap, points", "largest gap, loss", "trained on stand-in, tested on real"]
-    return "## The tutorial's recipe, ten epochs\n\n" + table(head, rows)
+    numbers = map(str, range(1, len(columns[0]) + 1))
+    head = ["epoch", *(f"{quantity}, {name}" for quantity in ("accuracy (%)", "loss") for name in RUNS)]
+    return (
+        "## The tutorial's recipe\n\n"
+        "SGD, rate 1e-3, batches of 64, not shuffled. On the test images after each epoch, mean over "
+        f"{seed_list(runs)}.\n\n" + table(head, [list(row) for row in zip(numbers, *columns, strict=True)])
+    )
 
 
-def render_epochs(run: dict) -> str:
-    """Return accuracy and loss of each epoch of one seed on both data sets."""
-    rows = [
-        [
-            str(number),
-            *(f"{a:.1f} %" for a in (real["own"][0], drawn["own"][0])),
-            *(f"{b:.3f}" for b in (real["own"][1], drawn["own"][1])),
-        ]
-        for number, (real, drawn) in enumerate(zip(run["real"], run["stand-in"], strict=True), 1)
-    ]
-    head = ["epoch", "accuracy, real", "accuracy, stand-in", "loss, real", "loss, stand-in"]
-    return f"Epoch by epoch, seed {run['seed']}:\n\n" + table(head, rows)
+def seed_list(runs: list[dict]) -> str:
+    """Return the seeds as text."""
+    return f"seeds {', '.join(str(run['seed']) for run in runs)}"
 
 
-def render_adam(runs: dict[str, list[dict]]) -> str:
+def render_adam(result: dict) -> str:
     """Return final accuracies and confused pairs of both models."""
     rows = [
-        [
-            name,
-            str(run["seed"]),
-            *(f"{run[data][-1]['own'][0]:.1f} %" for data in ("real", "stand-in")),
-            f"{run['transfer']:.1f} %",
-        ]
-        for name, model_runs in runs.items()
-        for run in model_runs
+        [model, str(run["seed"]), *(f"{final(run, name):.1f}" for name in RUNS)]
+        for model in MODELS
+        for run in result[model]
     ]
-    head = ["model", "seed", "real", "stand-in", "trained on stand-in, tested on real"]
-    title = "## Adam, rate 1e-3, batches of 256, shuffled, five epochs: test accuracy"
     confused = [
-        f"- {name}, {data}: {', '.join(model_runs[0][f'confused, {data}'])}"
-        for name, model_runs in runs.items()
-        for data in ("real", "stand-in")
+        f"- {model}, seed {run['seed']}, {name}: {counts_as_text(run[f'confused, {name}'])}"
+        for model in MODELS
+        for run in result[model]
+        for name in ("real", "stand-in")
     ]
-    return f"{title}\n\n{table(head, rows)}\n\nMost confused, of 10,000 test images:\n\n" + "\n".join(
-        confused
+    return (
+        "## Adam\n\nRate 1e-3, batches of 256, shuffled, five epochs. Final test accuracy in per cent:\n\n"
+        + table(["model", "seed", *RUNS], rows)
+        + "\n\nPairs mixed up most often, of 10,000 test images:\n\n"
+        + "\n".join(confused)
     )
+
+
+def counts_as_text(counts: dict[str, int]) -> str:
+    """Return names and counts as text."""
+    return ", ".join(f"{name} ({count})" for name, count in counts.items())
 
 
 def render_conditions(result: dict) -> str:
-    """Return pixel statistics, drawing time and versions."""
-    pixels = result["pixels"]
+    """Return pixel statistics, drawing time, versions and duration."""
+    pixels, values = result["pixels"], dict(result["conditions"])
     rows = [[name, *(f"{pixels[data][name]:.3f}" for data in pixels)] for name in pixels["real"]]
-    lines = [f"- {name}: {value}" for name, value in result["conditions"].items()]
-    if result["seconds to draw"]:
-        for name in ("clock", "processor"):
-            seconds = ", ".join(f"{run[name]:.2f}" for run in result["seconds to draw"])
-            lines.append(f"- seconds to draw and write 70,000 images, {name}: {seconds}")
-    head = ["training pixels", *pixels]
-    return f"## Pixels and conditions\n\n{table(head, rows)}\n\n" + "\n".join(lines)
+    minutes = values.pop("minutes")
+    lines = [f"- {name}: {value}" for name, value in values.items()]
+    for name, seconds in result["seconds to draw"].items():
+        text = ", ".join(f"{value:.2f}" for value in seconds)
+        lines.append(f"- seconds to draw and write 70,000 images, {name}: {text}")
+    parts = ", ".join(f"{name} {value:.1f}" for name, value in minutes.items())
+    lines.append(f"- the processor's minutes in all: {sum(minutes.values()):.0f} ({parts})")
+    return f"## Pixels and conditions\n\n{table(['training pixels', *pixels], rows)}\n\n" + "\n".join(lines)
 
 
-def measure(real_root: Path, standin_root: Path, seeds: list[int]) -> dict:
-    """Run everything; ``seeds`` are used for the tutorial's recipe and the MLP, the first for the CNN."""
-    seconds = draw_if_missing(standin_root)
-    real, drawn = (
-        {"train": read_split(root, True), "test": read_split(root, False)}
-        for root in (real_root, standin_root)
+def draw_figure(result: dict) -> plt.Figure:
+    """Return the figure: the tutorial's recipe epoch by epoch, and where Adam ends."""
+    figure = plt.figure(figsize=(11, 4.2), layout="constrained", facecolor="white")
+    left, middle, right = figure.subplots(1, 3)
+    draw_epochs(left, result["tutorial"], "accuracy")
+    draw_epochs(middle, result["tutorial"], "loss")
+    draw_finals(right, result)
+    left.set(ylabel="test accuracy (%)", title="Tutorial's recipe: accuracy")
+    middle.set(ylabel="test loss (nats per image)", title="Tutorial's recipe: loss")
+    right.set(ylabel="test accuracy (%)", title="Adam, after five epochs")
+    figure.suptitle(
+        "Training on the stand-in and on the real data "
+        f"(lines: means of {seed_list(result['tutorial'])}; bands: lowest to highest)"
     )
-    return {
-        "conditions": conditions(seeds),
-        "seconds to draw": seconds,
-        "pixels": {"real": pixel_statistics(real), "stand-in": pixel_statistics(drawn)},
-        "tutorial": [measure_tutorial(real, drawn, seed) for seed in seeds],
-        "adam": {
-            "MLP": [measure_adam(make_mlp, real, drawn, seed) for seed in seeds],
-            "CNN": [measure_adam(make_cnn, real, drawn, seed) for seed in seeds[:1]],
-        },
-    }
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def styles() -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield name, words, colour, line and marker of each of the three runs."""
+    yield from zip(RUNS, RUNS.values(), COLOURS, LINES, MARKERS, strict=False)
+
+
+def draw_epochs(axes: plt.Axes, runs: list[dict], quantity: str) -> None:
+    """Draw the mean over the seeds as a line, from the lowest to the highest as a band."""
+    for name, words, colour, line, marker in styles():
+        values = np.array([run[name][quantity] for run in runs])
+        epochs = np.arange(1, values.shape[1] + 1)
+        axes.fill_between(
+            epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0
+        )
+        axes.plot(
+            *(epochs, values.mean(axis=0)), color=colour, linestyle=line, marker=marker, ms=4, label=words
+        )
+    axes.set(xlabel="epoch", xticks=epochs)
+    axes.grid(alpha=0.3)
+
+
+def draw_finals(axes: plt.Axes, result: dict) -> None:
+    """Draw one dot for each seed of each model."""
+    for number, (name, _, colour, _, marker) in enumerate(styles()):
+        for place, model in enumerate(MODELS):
+            values = [final(run, name) for run in result[model]]
+            # Side by side, and the seeds of one run a little apart, so that no dot hides another.
+            x = place + 0.25 * (number - 1) + np.linspace(-0.05, 0.05, len(values))
+            axes.plot(x, values, marker, color=colour, alpha=0.8)
+    axes.set_xticks(range(len(MODELS)), MODELS)
+    axes.set(xlabel="model, one dot a seed", xlim=(-0.5, len(MODELS) - 0.5))
+    axes.yaxis.set_major_locator(MultipleLocator(1))
+    axes.grid(axis="y", alpha=0.3)
 
 
 def main() -> None:
     """Read the arguments, measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--real", type=Path, required=True)
-    parser.add_argument("--standin", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(""))
+    parser.add_argument("--redraw", action="store_true", help="measure nothing: use the stored numbers")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(""), help="without suffix")
     arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    result = measure(arguments.real, arguments.standin, arguments.seeds)
-    text = render(result)
-    arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    numbers, picture = (arguments.out.with_suffix(suffix) for suffix in (".json", ".png"))
+    if not arguments.redraw:
+        numbers.write_text(json.dumps(measure(arguments.seeds), indent=1) + "\n")
+    result = json.loads(numbers.read_text())
+    text = render(result, picture.name)
     arguments.out.with_suffix(".md").write_text(text)
+    draw_figure(result).savefig(picture, dpi=130)
     print(text)
 
 
