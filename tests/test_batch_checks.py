@@ -150,6 +150,12 @@ def test_batch_that_does_not_fit_is_explained(loop, case):
     assert raised.value.__cause__ is not None, "PyTorch's own error is kept as the cause"
 
 
+@both_loops
+def test_loader_that_makes_no_batches_is_explained(loop):
+    with pytest.raises(ValueError, match=r"the labels have shape \(\) .*one class a sample"):
+        run(loop, DataLoader(garments(), batch_size=None), small_model())
+
+
 class Named(Dataset):
     """A data set that names its classes, as torchvision's do."""
 
@@ -233,6 +239,15 @@ def test_errors_that_are_not_understood_pass_through_unchanged(loop, error, plac
     with pytest.raises(type(error)) as raised:
         run(loop, loader(), Fails(*small_model()), loss_fn)
     assert raised.value is error
+
+
+@pytest.mark.parametrize("lowest", [0, 1, 9])
+def test_error_of_the_loss_is_not_blamed_on_labels_within_range(lowest):
+    def loss_fn(logits, labels):
+        raise RuntimeError("something odd")
+
+    with pytest.raises(RuntimeError, match="something odd"):
+        fh.test_loop(DataLoader(TensorDataset(IMAGES, LABELS.clamp(min=lowest)), 6), small_model(), loss_fn)
 
 
 @pytest.mark.parametrize(
