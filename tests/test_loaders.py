@@ -186,6 +186,21 @@ def test_each_class_is_within_one_sample_of_its_exact_share(case):
         assert abs(in_valid * len(labels) - in_all * num_valid) < len(labels)
 
 
+@pytest.mark.parametrize(
+    ("counts", "num_valid", "expected"),
+    [
+        # By hand: the exact shares are 3.5, 2.1, 1.4; 1.2, 1.5, 0.3; 2.25, 2.25, 0.75, 3.75.
+        ([10, 6, 4], 7, [4, 2, 1]),
+        ([4, 5, 1], 3, [1, 2, 0]),
+        ([3, 3, 1, 5], 9, [2, 2, 1, 4]),
+    ],
+)
+def test_samples_left_over_go_to_the_largest_remainders(counts, num_valid, expected):
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    _, valid = fh.stratified_split(labels, num_valid)
+    assert labels[valid].bincount(minlength=len(counts)).tolist() == expected
+
+
 def test_rare_classes_do_not_lose_their_share_to_a_large_one():
     labels = torch.cat([torch.zeros(100), torch.arange(1, 10)]).long()
     _, valid = fh.stratified_split(labels, 50)
