@@ -8,9 +8,10 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 MARK := $(VENV)/.installed
 DEV_MARK := $(VENV)/.installed-dev
+GRADING_MARK := $(VENV)/.installed-grading
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab test execute format bench clean
+.PHONY: help lab test execute format bench release clean
 help:  ## say what each command does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
@@ -34,6 +35,9 @@ bench: $(DEV_MARK)  ## measure the loops, the import and each lesson (some minut
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.speed
 	"$(BIN)/python" -m tests.benchmarks.lessons
 
+release: $(GRADING_MARK)  ## write the students' copies of the exercises into classroom/release
+	"$(BIN)/python" -m fmnist_helpers.grading release --out classroom
+
 clean:  ## drop the environment; the data stays
 	rm -rf "$(VENV)"
 
@@ -46,5 +50,9 @@ $(MARK): pyproject.toml
 	@touch "$(MARK)"
 
 $(DEV_MARK): $(MARK)
-	"$(BIN)/python" -m pip install --quiet --editable '.[dev]'
-	@touch "$(DEV_MARK)"
+	"$(BIN)/python" -m pip install --quiet --editable '.[dev,grading]'
+	@touch "$(DEV_MARK)" "$(GRADING_MARK)"
+
+$(GRADING_MARK): $(MARK)
+	"$(BIN)/python" -m pip install --quiet --editable '.[grading]'
+	@touch "$(GRADING_MARK)"

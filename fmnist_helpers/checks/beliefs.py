@@ -36,6 +36,8 @@ SECTIONS = {
     "listing": ("Lesson 05, section 5", "What the listing gets subtly wrong"),
     "validation": ("Lesson 05, section 6", "With a validation split"),
     "test_once": ("Lesson 05, section 7", "The test split, once"),
+    "saving": ("Lesson 05, section 8", "Save, load, predict"),
+    "logit_slopes": ("Lesson 03, section 5", "What a logit does to the loss"),
 }
 """Where to read again: the lesson and section, and its title (a test compares them with the lessons)."""
 
@@ -243,5 +245,35 @@ BELIEFS = {
         "batches",
         "Look at the three values: what you predicted, what was measured, and what you say about the two.",
         "Nothing is lost by a wrong prediction here. Say honestly whether it held.",
+    ),
+    "last_is_best": Belief(
+        "what was trained last is the best",
+        "validation goes up and down, so the best may be long past; keep it when you see it",
+        "validation",
+        "Look at which model your function ends with, and at how that one was singled out.",
+        "Write down the validation accuracies of all epochs or models, and mark the best. When did you last have "
+        "that model in your hands?",
+    ),
+    "state_dict_copies": Belief(
+        "state_dict() is a snapshot of the model",
+        "it holds the model's own tensors, and training goes on changing them; only a copy stays as it is",
+        "saving",
+        "Look at the line that keeps the state of the best epoch: does it copy the numbers, or point at them?",
+        "Keep a state_dict, train for one more epoch, and look at the kept tensors again. Are they still what "
+        "they were?",
+    ),
+    "parameters_are_all": Belief(
+        "a model is its parameters",
+        "batch normalisation keeps running averages as well, as buffers; state_dict() holds both",
+        "saving",
+        "Compare what model.parameters() gives with the names in model.state_dict().",
+        "In evaluation mode, which numbers does a batch normalisation use, and when were they made?",
+    ),
+    "train_starts_afresh": Belief(
+        "training a model again starts from the beginning",
+        "a model keeps what it has learnt, so a second training goes on from there; each run needs a new model",
+        "validation",
+        "Look at where the model is made: once, or anew for each run?",
+        "Two runs are to be compared. What must be the same at their start, and is it?",
     ),
 }

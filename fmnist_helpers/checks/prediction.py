@@ -41,7 +41,7 @@ def check_prediction(predicted: Any, held: Any, measured: dict[str, Any], *, sec
         if type(held[question]) is not bool:
             kind = type(held[question]).__name__
             _fail("held", f"held[{question!r}] should be True or False, and it is of type {kind}.", section)
-        if held[question] != _agree(predicted[question], answer):
+        if held[question] not in _verdicts(predicted[question], answer):
             verdict = "held" if held[question] else "did not hold"
             fail(
                 "held",
@@ -54,10 +54,12 @@ def check_prediction(predicted: Any, held: Any, measured: dict[str, Any], *, sec
     passed("predicted", f"{len(measured)} predictions, honestly compared")
 
 
-def _agree(prediction: Any, answer: Any) -> bool:
-    if type(answer) is float:
-        return close(prediction, answer, tolerance=0.005)
-    return prediction == answer
+def _verdicts(prediction: Any, answer: Any) -> set[bool]:
+    """Return what may be said of a prediction: of a decimal that is nearly right, either."""
+    verdicts = {prediction == answer}
+    if type(answer) is float and close(prediction, answer, tolerance=0.005):
+        verdicts.add(True)
+    return verdicts
 
 
 def _check_keys(name: str, given: Any, measured: dict[str, Any], section: str) -> None:

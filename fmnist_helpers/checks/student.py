@@ -6,7 +6,9 @@ compared as Python floats, so that nothing the student's code may have changed t
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from types import FunctionType
@@ -34,26 +36,42 @@ def call(function: Any, *arguments: Any, section: str, **options: Any) -> Any:
         arguments, options: passed on.
         section: key in ``SECTIONS``, for the diagnosis.
     """
-    name = getattr(function, "__name__", type(function).__name__)
+    name = getattr(function, "__name__", "your answer")
     if not isinstance(function, FunctionType | type):
         _fail(
             name,
             f"a function was expected, and there is an object of type {type(function).__name__}.",
             section,
         )
+    with_graph, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
     try:
-        return function(*arguments, **options)
+        # nbgrader takes anything on stderr for a failure, be it a warning or a progress bar.
+        with contextlib.redirect_stderr(sys.stdout):
+            result = function(*arguments, **options)
+        if torch.is_grad_enabled() == with_graph:
+            return result
+        raised = None
     except NotImplementedError:
-        message = "it is not written yet: the line raise NotImplementedError is still there."
-        raised = (name, message)
+        raised = "it is not written yet: the line raise NotImplementedError is still there."
     except CheckFailed:
         raise
     except Exception as error:
-        raised = (name, f"it raised {type(error).__name__}: {_short(error)}{_line_of(error)}.")
+        raised = f"it raised {type(error).__name__}: {_short(error)}{_line_of(error)}."
     finally:
+        # What a function leaves switched off must not spoil the next check.
+        torch.set_grad_enabled(with_graph)
+        torch.set_default_dtype(dtype)
         for undo in after_call:
             undo()
-    _fail(*raised, section)
+    if raised is not None:
+        _fail(name, raised, section)
+    fail(
+        name,
+        "after the call PyTorch keeps no graph any more: gradients were switched off and stayed off.",
+        section="modes",
+        where="Look for the line that switches gradients off: does anything switch them on again?",
+        think="A with block ends by itself, also where an error leaves it. What ends your switch?",
+    )
 
 
 def expect_type(task: str, value: Any, expected: type, what: str, section: str) -> None:

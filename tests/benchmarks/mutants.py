@@ -3,7 +3,7 @@
 ``python -m tests.benchmarks.mutants`` applies the operators of cosmic-ray wherever they fit, one at a time,
 to a temporary copy, runs the test file of that module and prints what survives. Names of modules as
 arguments limit the run. Each mutant is tested in a fork of a process that has imported torch already (Linux,
-macOS). Whether a survivor is equivalent is for a person to judge.
+macOS). Whether a survivor is equivalent is for a person to judge: ``mutants.md`` holds the last judgement.
 """
 
 import ast

@@ -1,0 +1,149 @@
+"""The commands of an instructor: ``release`` hands out, ``grade`` grades a class.
+
+python -m fmnist_helpers.grading release --out DIR
+python -m fmnist_helpers.grading grade --submitted DIR --out DIR [--assignment NAME] [--jobs N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+try:
+    import nbgrader  # noqa: F401
+except ImportError:
+    sys.exit(
+        "Grading stands on nbgrader: pip install 'fmnist-helpers[grading]', or in a copy of the course pip "
+        "install -e '.[grading]'."
+    )
+
+from filelock import FileLock, Timeout
+
+from fmnist_helpers.grading.classroom import SOURCE, Classroom
+from fmnist_helpers.grading.execute import available_jobs
+from fmnist_helpers.grading.grade import Grader, Options, read_marks
+from fmnist_helpers.grading.release import release
+from fmnist_helpers.grading.report import table, write_csv
+from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem
+from fmnist_helpers.grading.submissions import students
+from fmnist_helpers.progress import progress_bar
+
+UNSAFE = """\
+**************************************************************************************************
+* NOT SANDBOXED: the code of the students runs with your rights, and can read and delete your    *
+* files and use your network. {problem}
+**************************************************************************************************"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return 0, 1 if some submission could not be graded, or 2 if the command makes no sense."""
+    options = _parser().parse_args(arguments)
+    if not options.source.is_dir():
+        print(
+            f"There are no exercises in {options.source}; name their folder with --source.", file=sys.stderr
+        )
+        return 2
+    options.out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(options.out / ".lock")
+    try:
+        with lock.acquire(timeout=0):
+            return options.run(options)
+    except Timeout:
+        print(f"Another run is at work in {options.out}; wait for it to end.", file=sys.stderr)
+        return 2
+
+
+def _release(options: argparse.Namespace) -> int:
+    classroom = Classroom(
+        options.out.resolve(), options.out.resolve() / "submitted", options.source.resolve()
+    )
+    names = options.assignment or classroom.assignments()
+    if _unknown(names, classroom):
+        return 2
+    for name in names:
+        print(f"{name}: {release(classroom, name)}")
+    return 0
+
+
+def _grade(options: argparse.Namespace) -> int:
+    submitted = (options.submitted or options.out / "submitted").resolve()
+    classroom = Classroom(options.out.resolve(), submitted, options.source.resolve())
+    if not submitted.is_dir():
+        print(
+            f"There is no folder {submitted}; submissions are <student>/<assignment>/<assignment>.ipynb in it."
+        )
+        return 2
+    names = options.assignment or [
+        name for name in classroom.assignments() if any(submitted.glob(f"*/{name}"))
+    ]
+    if _unknown(names, classroom):
+        return 2
+    problem = "You asked for it with --no-sandbox." if options.no_sandbox else bubblewrap_problem()
+    if problem:
+        print(UNSAFE.format(problem=problem), file=sys.stderr)
+    classroom.prepare()
+    everybody = sorted({*students(submitted), *_enrolled(classroom)})
+    pairs = [(student, name) for name in names for student in everybody]
+    limits = Limits(options.cell_seconds, options.seconds, options.memory)
+    grader = Grader(classroom, Options(limits, options.jobs, sandboxed=not problem))
+    with progress_bar(total=len(pairs), desc="Grading", unit="submission") as bar:
+        outcomes = grader.grade(pairs, done=lambda outcome: bar.update())
+    rows = []
+    for outcome in outcomes:
+        marks = None if outcome.problem else read_marks(classroom, outcome.student, outcome.assignment)
+        if marks is not None:
+            grader.write_feedback(outcome, marks)
+        rows.append((outcome, marks))
+    write_csv(options.out / "grades.csv", rows)
+    print(table(rows))
+    print(
+        f"Points by task: {options.out / 'grades.csv'}; a page for each student: {options.out / 'feedback'}"
+    )
+    return int(any(outcome.problem == "not graded" for outcome in outcomes))
+
+
+def _enrolled(classroom: Classroom) -> list[str]:
+    """Return the students that the grade book knows, whether they have handed in anything or not."""
+    with classroom.gradebook() as gradebook:
+        return [student.id for student in gradebook.students]
+
+
+def _unknown(names: list[str], classroom: Classroom) -> bool:
+    unknown = sorted(set(names) - set(classroom.assignments()))
+    if unknown:
+        known = ", ".join(classroom.assignments())
+        print(f"There is no assignment {', '.join(unknown)}; there are {known}.", file=sys.stderr)
+    return bool(unknown)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m fmnist_helpers.grading", description=__doc__.splitlines()[0]
+    )
+    commands = parser.add_subparsers(required=True)
+    for name, run, about in (
+        ("release", _release, "write the students' copies, and a zip of each"),
+        ("grade", _grade, "grade all submissions; what is graded already is not repeated"),
+    ):
+        command = commands.add_parser(name, help=about, description=about)
+        command.set_defaults(run=run)
+        command.add_argument("--out", type=Path, required=True, help="the folder of the class")
+        command.add_argument(
+            "--assignment", action="append", help="only this one; may be given several times"
+        )
+        command.add_argument("--source", type=Path, default=SOURCE, help="the exercises with their solutions")
+    command.add_argument("--submitted", type=Path, help="what was handed in (default: submitted in --out)")
+    command.add_argument("--jobs", type=int, default=available_jobs(), help="submissions side by side")
+    limits = Limits()
+    command.add_argument("--seconds", type=int, default=limits.total_seconds, help="for a submission")
+    command.add_argument("--cell-seconds", type=int, default=limits.cell_seconds, help="for one cell")
+    command.add_argument("--memory", type=float, default=limits.memory_gib, help="GiB of address space")
+    command.add_argument(
+        "--no-sandbox", action="store_true", help="run the students' code with your own rights"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""The folder in which an instructor works, as nbgrader knows it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import Config
+
+SOURCE = Path(__file__).resolve().parent.parent.parent / "notebooks" / "exercises"
+"""Where the exercises with their solutions lie in a copy of the course."""
+
+CODE_STUB = 'raise NotImplementedError("Replace this line by your code.")'
+TEXT_STUB = "*Write your answer here, in place of this line.*"
+
+SETTINGS = """\
+# Written by `python -m fmnist_helpers.grading`; nbgrader's own commands and Formgrader read it in this folder.
+c = get_config()
+
+c.CourseDirectory.root = {folder!r}
+c.CourseDirectory.source_directory = {source!r}
+c.CourseDirectory.submitted_directory = {submitted!r}
+c.CourseDirectory.db_url = {db_url!r}
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "README.md"]
+c.ClearSolutions.code_stub = {{"python": {code_stub!r}}}
+c.ClearSolutions.text_stub = {text_stub!r}
+# A feedback page of nbgrader's own would show the hidden tests.
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "fmnist_helpers.grading.feedback.HideTests",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+]
+"""
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """Where everything of a class lies.
+
+    Attributes:
+        folder: holds release, autograded, feedback, the grade book and the tables.
+        submitted: what students handed in, ``<student>/<assignment>/<assignment>.ipynb``.
+        source: the exercises with solutions, ``<assignment>/<assignment>.ipynb``.
+    """
+
+    folder: Path
+    submitted: Path
+    source: Path = SOURCE
+
+    @property
+    def db_url(self) -> str:
+        return f"sqlite:///{self.folder / 'gradebook.db'}"
+
+    @property
+    def staged(self) -> Path:
+        """Submissions as they are graded: repaired, under their right names."""
+        return self.folder / "staged"
+
+    def assignments(self) -> list[str]:
+        """Return the names of all assignments, in order."""
+        return sorted(
+            path.parent.name for path in self.source.glob("*/*.ipynb") if path.stem == path.parent.name
+        )
+
+    def read_source(self, assignment: str) -> NotebookNode:
+        """Return the notebook with solutions and hidden tests."""
+        return nbformat.read(self.source / assignment / f"{assignment}.ipynb", as_version=4)
+
+    def prepare(self) -> None:
+        """Make the folder, and write the settings that nbgrader's own commands read there."""
+        # nbgrader calls alembic by name when it makes a grade book, and an environment need not be activated.
+        scripts = str(Path(sys.executable).parent)
+        if scripts not in os.environ["PATH"].split(os.pathsep):
+            os.environ["PATH"] = os.pathsep.join([scripts, os.environ["PATH"]])
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = SETTINGS.format(
+            folder=str(self.folder),
+            source=str(self.source),
+            submitted=str(self.submitted),
+            db_url=self.db_url,
+            code_stub=CODE_STUB,
+            text_stub=TEXT_STUB,
+        )
+        (self.folder / "nbgrader_config.py").write_text(settings, encoding="utf-8")
+
+    def config(self, assignment: str, student: str = "", *, submitted: Path | None = None) -> Config:
+        """Return nbgrader's configuration for one assignment (and one student)."""
+        config = Config()
+        settings = SETTINGS.split("\n\n", 1)[1].format(
+            folder=str(self.folder),
+            source=str(self.source),
+            submitted=str(submitted or self.submitted),
+            db_url=self.db_url,
+            code_stub=CODE_STUB,
+            text_stub=TEXT_STUB,
+        )
+        exec(settings, {"c": config})
+        config.CourseDirectory.assignment_id = assignment
+        if student:
+            config.CourseDirectory.student_id = student
+        return config
+
+    def course_directory(self, config: Config) -> CourseDirectory:
+        return CourseDirectory(config=config, log=quiet_log())
+
+    @contextmanager
+    def gradebook(self) -> Iterator[Gradebook]:
+        """Open nbgrader's grade book."""
+        with Gradebook(self.db_url) as gradebook:
+            yield gradebook
+
+
+class OneSubmission:
+    """Makes one of nbgrader's converters work on a single submission, whatever its student is called.
+
+    On its own nbgrader looks for submissions with patterns, in which a bracket or an asterisk has a meaning.
+    """
+
+    def init_notebooks(self) -> None:
+        folder = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
+        self.notebooks = []
+        self.assignments = {folder: [str(Path(folder) / f"{self.coursedir.assignment_id}.ipynb")]}
+
+
+def quiet_log(file: Path | None = None) -> logging.Logger:
+    """Return a logger that writes into ``file``, or nowhere, in place of the instructor's terminal."""
+    log = logging.Logger(f"fmnist_helpers.grading.{file}", logging.WARNING)
+    log.addHandler(logging.FileHandler(file, delay=True, encoding="utf-8") if file else logging.NullHandler())
+    return log

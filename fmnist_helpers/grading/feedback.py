@@ -1,0 +1,102 @@
+"""Feedback pages: nbgrader's, without the hidden tests."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from nbconvert.preprocessors import Preprocessor
+from nbformat import NotebookNode
+from nbgrader.converters import GenerateFeedback
+from nbgrader.utils import is_grade
+
+from fmnist_helpers.grading.classroom import Classroom, OneSubmission, quiet_log
+
+BEGIN, END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
+REPLACED = "# (hidden tests)"
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+SHORTEST = 12
+"""Lines of hidden tests shorter than this, such as a bracket, say nothing and may stand anywhere."""
+
+
+class HideTests(Preprocessor):
+    """Takes hidden tests out of a graded notebook: from its cells, its tracebacks and what students print."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        secrets: set[str] = set()
+        for cell in nb.cells:
+            if cell.cell_type == "code" and is_grade(cell):
+                cell.source, hidden = split_hidden(cell.source)
+                secrets.update(hidden)
+        for cell in nb.cells:
+            for output in cell.get("outputs", []):
+                _clean(output, secrets, tested=is_grade(cell))
+        return nb, resources
+
+
+def split_hidden(source: str) -> tuple[str, list[str]]:
+    """Return a cell's source without its hidden tests, and their lines."""
+    kept, hidden, inside = [], [], False
+    for line in source.split("\n"):
+        if BEGIN in line:
+            inside = True
+            kept.append(REPLACED)
+        elif END in line:
+            inside = False
+        elif inside:
+            hidden.append(line.strip())
+        else:
+            kept.append(line)
+    return "\n".join(kept), [line for line in hidden if len(line) >= SHORTEST]
+
+
+def _clean(output: NotebookNode, secrets: set[str], *, tested: bool) -> None:
+    if output.output_type == "error":
+        if tested:
+            # A traceback shows the lines around the one that raised, and the check's own.
+            diagnosis = output.ename == "CheckFailed"
+            output.traceback = (output.evalue if diagnosis else f"{output.ename}: {output.evalue}").split(
+                "\n"
+            )
+        output.traceback = [_hide(line, secrets) for line in output.traceback]
+        output.evalue = _hide(output.evalue, secrets)
+    elif output.output_type == "stream":
+        output.text = _hide(output.text, secrets)
+    else:
+        for kind, value in output.get("data", {}).items():
+            if isinstance(value, str) and not kind.startswith("image/"):
+                output.data[kind] = _hide(value, secrets)
+
+
+def _hide(text: str, secrets: set[str]) -> str:
+    for secret in secrets:
+        # Also as repr and JSON write it, with its quotes escaped.
+        for form in (secret, repr(secret)[1:-1], secret.replace('"', '\\"'), secret.replace('"', "&quot;")):
+            if form in ANSI.sub("", text):
+                text = ANSI.sub("", text).replace(form, "(hidden test)")
+    return text
+
+
+class _FeedbackOfOne(OneSubmission, GenerateFeedback):
+    """nbgrader's feedback for one submission."""
+
+
+def write_feedback(classroom: Classroom, student: str, assignment: str) -> Path:
+    """Write the feedback page of a graded submission with its present marks and comments.
+
+    nbgrader puts it where its own commands expect it; a copy, ``feedback/<student>/<assignment>.html``, is the
+    one to hand back.
+    """
+    config = classroom.config(assignment, student)
+    converter = _FeedbackOfOne(
+        coursedir=classroom.course_directory(config),
+        config=config,
+        log=quiet_log(classroom.folder / "nbgrader.log"),
+    )
+    converter.force = True
+    converter.start()
+    folder = classroom.folder / "feedback" / student
+    page = folder / f"{assignment}.html"
+    shutil.copyfile(folder / assignment / f"{assignment}.html", page)
+    return page

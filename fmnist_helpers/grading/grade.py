@@ -1,0 +1,326 @@
+"""Grades a class: every submission of every assignment, side by side, whatever they do.
+
+The marks are nbgrader's: its converter sanitises, records and scores each submission. Only the step that executes
+the notebook is replaced (``execute``), and while it runs other submissions take their turn.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import MissingEntry
+from nbgrader.converters import Autograde
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    LimitOutput,
+    SaveAutoGrades,
+)
+from nbgrader.utils import parse_utc
+from sqlalchemy.exc import SAWarning
+
+from fmnist_helpers.grading import submissions
+from fmnist_helpers.grading.classroom import Classroom, OneSubmission, quiet_log
+from fmnist_helpers.grading.execute import Report, execute
+from fmnist_helpers.grading.feedback import write_feedback
+from fmnist_helpers.grading.release import release
+from fmnist_helpers.grading.sandbox import Limits
+from fmnist_helpers.grading.submissions import Submission
+
+VERSION = 1
+"""Raised when the same submission would now be graded otherwise, so that old results are not taken over."""
+
+NOT_SUBMITTED, UNREADABLE = "not submitted", "unreadable"
+IN_PART, FLAGGED, MANUAL, GRADED = "graded in part", "flagged", "needs manual grading", "graded"
+FAILED = "not graded"
+
+
+@dataclass
+class Outcome:
+    """What is known of one submission; kept in a file of its own, so that a later run need not repeat it."""
+
+    student: str
+    assignment: str
+    key: str = ""
+    """Hash of submission, source and limits: equal keys mean equal results."""
+    problem: str = ""
+    """``not submitted``, ``unreadable``, ``not graded``, or empty."""
+    stopped: str = ""
+    stopped_at: str = ""
+    flags: list[str] = field(default_factory=list)
+    """What an instructor should look at, such as changed checks."""
+    notes: list[str] = field(default_factory=list)
+    """What was repaired; it costs nothing."""
+    seconds: float = 0.0
+    feedback: str = ""
+    """Hash of marks and comments when the feedback page was last written."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to grade."""
+
+    limits: Limits = field(default_factory=Limits)
+    jobs: int = 1
+    sandboxed: bool = True
+
+
+class Grader:
+    """Grades submissions into a classroom.
+
+    The lock is held by whoever works with nbgrader, whose converters change the working folder of the process and
+    whose grade book has one writer. It is given back while a submission runs in its own process.
+    """
+
+    def __init__(self, classroom: Classroom, options: Options) -> None:
+        self.classroom, self.options = classroom, options
+        self._lock = threading.Lock()
+        self._sources = {name: classroom.read_source(name) for name in classroom.assignments()}
+
+    def grade(
+        self, pairs: Iterable[tuple[str, str]], done: Callable[[Outcome], None] = lambda outcome: None
+    ) -> list[Outcome]:
+        """Grade the pairs of student and assignment; call ``done`` as each is finished. The order is kept."""
+        pairs = list(pairs)
+        here = os.getcwd()
+        # Its grade book makes SQLAlchemy remark on the order in which it joins things.
+        warnings.filterwarnings("ignore", category=SAWarning)
+        # What is wrong with the ids of a student's cells is repaired.
+        warnings.filterwarnings("ignore", module="nbformat")
+        try:
+            for assignment in sorted({assignment for _, assignment in pairs}):
+                self._register(assignment)
+            with ThreadPoolExecutor(self.options.jobs) as pool:
+                futures = {pool.submit(self._grade_one, *pair): pair for pair in pairs}
+                outcomes = {}
+                for future in as_completed(futures):
+                    outcomes[futures[future]] = future.result()
+                    done(future.result())
+        finally:
+            os.chdir(here)
+        return [outcomes[pair] for pair in pairs]
+
+    def _register(self, assignment: str) -> None:
+        """Have nbgrader record the assignment, unless it knows this very source already."""
+        mark = self.classroom.folder / "release" / f".{assignment}"
+        digest = self._source_digest(assignment)
+        if not mark.exists() or mark.read_text() != digest:
+            release(self.classroom, assignment)
+            mark.write_text(digest)
+
+    def _source_digest(self, assignment: str) -> str:
+        return hashlib.sha256(nbformat.writes(self._sources[assignment]).encode()).hexdigest()
+
+    def _grade_one(self, student: str, assignment: str) -> Outcome:
+        try:
+            submission = submissions.find(
+                self.classroom.submitted, student, assignment, self._sources[assignment]
+            )
+            return self._grade_found(submission)
+        except Exception as error:
+            self._log_error(student, assignment)
+            outcome = Outcome(student, assignment, problem=FAILED)
+            outcome.flags.append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}")
+            return outcome
+
+    def _grade_found(self, submission: Submission) -> Outcome:
+        outcome = Outcome(submission.student, submission.assignment, notes=submission.notes)
+        if submission.problem:
+            outcome.problem = submission.problem
+            return outcome
+        outcome.key = self._key(submission)
+        known = self._known(outcome)
+        if known is not None:
+            return known
+        self._stage(submission)
+        report = Report()
+        with self._lock:
+            _RecordingAutograde(self, submission, report).start()
+        outcome.stopped, outcome.stopped_at, outcome.seconds = (
+            report.stopped,
+            report.stopped_at,
+            report.seconds,
+        )
+        if report.changed:
+            outcome.flags.append(f"changed {', '.join(report.changed[:5])}")
+        outcome.flags += report.limits
+        outcome.flags += [note for note in outcome.notes if "another assignment" in note]
+        self.save(outcome)
+        return outcome
+
+    def _key(self, submission: Submission) -> str:
+        parts = [submission.digest(), self._source_digest(submission.assignment), str(VERSION)]
+        limits = self.options.limits
+        parts += [str(limits), str(_timestamp_of(submission.folder))]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    # --- results of earlier runs -----------------------------------------------------------------------
+
+    def _path(self, outcome: Outcome) -> Path:
+        return self.classroom.folder / "outcomes" / outcome.student / f"{outcome.assignment}.json"
+
+    def _known(self, outcome: Outcome) -> Outcome | None:
+        """Return the result of an earlier run on the same submission, if it was finished."""
+        try:
+            known = Outcome(**json.loads(self._path(outcome).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        autograded = self.classroom.folder / "autograded" / outcome.student / outcome.assignment
+        return known if known.key == outcome.key and autograded.is_dir() else None
+
+    def save(self, outcome: Outcome) -> None:
+        """Keep an outcome for later runs. It is the last thing written, so what is there is complete."""
+        path = self._path(outcome)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
+        unfinished.replace(path)
+
+    # --- one submission --------------------------------------------------------------------------------
+
+    def staged(self, student: str, assignment: str) -> Path:
+        return self.classroom.staged / student / assignment
+
+    def _stage(self, submission: Submission) -> None:
+        """Write the repaired notebook and the files beside it to where nbgrader is told to look."""
+        folder = self.staged(submission.student, submission.assignment)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        nbformat.write(submission.notebook, folder / f"{submission.assignment}.ipynb")
+        for path in submissions.extra_files(submission.folder):
+            shutil.copyfile(path, folder / path.name)
+        timestamp = _timestamp_of(submission.folder)
+        (folder / "timestamp.txt").unlink(missing_ok=True)
+        if timestamp:
+            (folder / "timestamp.txt").write_text(timestamp)
+
+    def execute(self, submission: Submission, nb: NotebookNode) -> Report:
+        """Run a notebook while others take their turn with nbgrader."""
+        folder = self.staged(submission.student, submission.assignment)
+        log = quiet_log(self.classroom.folder / "nbgrader.log")
+        self._lock.release()
+        try:
+            limits, sandboxed = self.options.limits, self.options.sandboxed
+            return execute(nb, folder, limits, sandboxed=sandboxed, log=log)
+        finally:
+            self._lock.acquire()
+
+    def _log_error(self, student: str, assignment: str) -> None:
+        with open(self.classroom.folder / "nbgrader.log", "a", encoding="utf-8") as log:
+            log.write(f"--- {student}, {assignment}\n{traceback.format_exc()}\n")
+
+    def write_feedback(self, outcome: Outcome, marks: Marks) -> None:
+        """Write the feedback page, unless marks and comments are those it shows already."""
+        page = self.classroom.folder / "feedback" / outcome.student / f"{outcome.assignment}.html"
+        digest = hashlib.sha256(f"{outcome.key}{marks}".encode()).hexdigest()
+        if outcome.feedback != digest or not page.exists():
+            with self._lock:
+                write_feedback(self.classroom, outcome.student, outcome.assignment)
+            outcome.feedback = digest
+            self.save(outcome)
+
+
+class _RecordingAutograde(OneSubmission, Autograde):
+    """nbgrader's autograder for one submission, with our execution in place of its own."""
+
+    def __init__(self, grader: Grader, submission: Submission, report: Report) -> None:
+        classroom = grader.classroom
+        config = classroom.config(submission.assignment, submission.student, submitted=classroom.staged)
+        log = quiet_log(classroom.folder / "nbgrader.log")
+        super().__init__(coursedir=classroom.course_directory(config), config=config, log=log)
+        self.force = True
+
+        def run(nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+            report.__dict__.update(grader.execute(submission, nb).__dict__)
+            # nbgrader has set this before and removes it after; another submission may have removed it meanwhile.
+            os.environ["NBGRADER_EXECUTION"] = "autograde"
+            return nb, resources
+
+        self.autograde_preprocessors = [
+            run,
+            LimitOutput,
+            SaveAutoGrades,
+            AssignLatePenalties,
+            CheckCellMetadata,
+        ]
+
+
+def _timestamp_of(folder: Path) -> str:
+    """Return when a submission was handed in, as nbgrader's exchange notes it, or an empty string."""
+    path = folder / "timestamp.txt"
+    try:
+        text = path.read_text(encoding="utf-8").strip()[:100] if not path.is_symlink() else ""
+        return text if text and isinstance(parse_utc(text), datetime.datetime) else ""
+    except (OSError, ValueError, OverflowError):
+        return ""
+
+
+# --- marks -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The marks of one submission as the grade book has them now, by hand or automatic."""
+
+    points: float
+    most: float
+    tasks: dict[str, float | None]
+    """Name of each graded cell → its points, or None while it waits for a person."""
+    waiting: tuple[str, ...]
+    late_seconds: float
+    penalty: float
+    comments: tuple[str, ...]
+
+
+def read_marks(classroom: Classroom, student: str, assignment: str) -> Marks | None:
+    """Return the marks of a submission, or None if the grade book has none."""
+    with classroom.gradebook() as gradebook:
+        try:
+            submission = gradebook.find_submission(assignment, student)
+        except MissingEntry:
+            return None
+        tasks, waiting, comments = {}, [], []
+        for notebook in submission.notebooks:
+            for grade in notebook.grades:
+                undecided = grade.needs_manual_grade or (
+                    grade.auto_score is None and grade.manual_score is None
+                )
+                tasks[grade.name] = None if undecided else grade.score
+                if undecided:
+                    waiting.append(grade.name)
+            comments += [comment.comment or "" for comment in notebook.comments]
+        return Marks(
+            points=submission.score,
+            most=submission.max_score,
+            tasks=dict(sorted(tasks.items())),
+            waiting=tuple(sorted(waiting)),
+            late_seconds=submission.total_seconds_late,
+            penalty=submission.late_submission_penalty or 0.0,
+            comments=tuple(comments),
+        )
+
+
+def status_of(outcome: Outcome, marks: Marks | None) -> str:
+    """Return the one status of a submission; the worst that is true of it."""
+    if outcome.problem:
+        return outcome.problem
+    if marks is None:
+        return FAILED
+    if outcome.stopped:
+        return IN_PART
+    if outcome.flags:
+        return FLAGGED
+    return MANUAL if marks.waiting else GRADED

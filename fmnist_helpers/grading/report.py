@@ -1,0 +1,86 @@
+"""What a class looks like after grading: a table on the screen and ``grades.csv``."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from fmnist_helpers.grading.grade import IN_PART, Marks, Outcome, status_of
+
+Row = tuple[Outcome, Marks | None]
+HEADER = (
+    "student",
+    "assignment",
+    "status",
+    "points",
+    "of",
+    "late_hours",
+    "penalty",
+    "waiting",
+    "detail",
+    "flags",
+    "notes",
+)
+
+
+def write_csv(path: Path, rows: Sequence[Row]) -> None:
+    """Write one line for each student and assignment: status, points, points by graded cell.
+
+    A submission without marks has empty cells, never zeros. Names that a spreadsheet would take for a formula
+    get an apostrophe in front.
+    """
+    tasks = sorted({task for _, marks in rows if marks for task in marks.tasks})
+    unfinished = path.with_suffix(".part")
+    with open(unfinished, "w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.writer(file)
+        writer.writerow([*HEADER, *tasks])
+        for outcome, marks in rows:
+            cells = [outcome.student, outcome.assignment, status_of(outcome, marks)]
+            if marks and not outcome.problem:
+                late = round(marks.late_seconds / 3600, 2)
+                cells += [marks.points, marks.most, late, marks.penalty, " ".join(marks.waiting)]
+            else:
+                cells += [""] * 5
+            cells += [detail_of(outcome), "; ".join(outcome.flags), "; ".join(outcome.notes)]
+            known = marks.tasks if marks and not outcome.problem else {}
+            cells += ["" if known.get(task) is None else known[task] for task in tasks]
+            writer.writerow([_harmless(cell) for cell in cells])
+    unfinished.replace(path)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the table that is shown on the screen, with a line of totals by status."""
+    lines = [f"{'student':24s} {'assignment':20s} {'points':>11s}  status"]
+    for outcome, marks in rows:
+        points = f"{marks.points:g} of {marks.most:g}" if marks and not outcome.problem else ""
+        status = status_of(outcome, marks)
+        words = [detail_of(outcome), *outcome.flags, *(outcome.notes if outcome.problem else [])]
+        lines.append(
+            f"{_printable(outcome.student)[:24]:24s} {outcome.assignment:20s} {points:>11s}  "
+            + ": ".join([status, *([_printable("; ".join(filter(None, words)))] if any(words) else [])])
+        )
+    counts = Counter(status_of(*row) for row in rows)
+    lines.append(
+        f"{len(rows)} in all: " + ", ".join(f"{number} {status}" for status, number in counts.items())
+    )
+    return "\n".join(lines)
+
+
+def detail_of(outcome: Outcome) -> str:
+    """Return why and where a submission stopped, if it did."""
+    if not outcome.stopped:
+        return ""
+    return f"{outcome.stopped}, at {outcome.stopped_at}" if outcome.stopped_at else outcome.stopped
+
+
+def _harmless(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+__all__ = ["IN_PART", "Row", "detail_of", "table", "write_csv"]

@@ -1,0 +1,129 @@
+"""Sends the whole bank through the instructor's command: ``python -m tests.exercises.through_grader [NAME ...]``.
+
+The tasks of an assignment do not depend on each other, so the n-th right solutions of all its tasks make one
+student, and so do the n-th wrong ones. What the command writes, ``grades.csv`` and the feedback pages, is compared
+with what each variant says of itself. Prints a table by task and belief; ends with status 1 if anything is amiss.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import html
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+
+from fmnist_helpers.checks.beliefs import BELIEFS
+from fmnist_helpers.grading.sandbox import bubblewrap_problem
+from tests.exercises.bank import (
+    Task,
+    Variant,
+    assignments,
+    grade_id,
+    is_test,
+    read_source,
+    read_variants,
+    tasks,
+)
+
+
+def students_of(assignment: str) -> dict[str, dict[str, Variant]]:
+    """Return for each made-up student the variant of each task."""
+    by_kind: dict[tuple[bool, str], list[Variant]] = {}
+    for variant in read_variants(assignment):
+        by_kind.setdefault((variant.correct, variant.task), []).append(variant)
+    students: dict[str, dict[str, Variant]] = {}
+    for (correct, task), variants in by_kind.items():
+        for number, variant in enumerate(variants, 1):
+            students.setdefault(f"{'right' if correct else 'wrong'} {number:02d}", {})[task] = variant
+    return students
+
+
+def write(folder: Path, assignment: str) -> None:
+    """Write the submissions of these students; a task without a variant is left as it was handed out."""
+    released = nbformat.read(folder / "release" / assignment / f"{assignment}.ipynb", as_version=4)
+    known = tasks(assignment)
+    for student, variants in students_of(assignment).items():
+        notebook = copy.deepcopy(released)
+        cells = {grade_id(cell): cell for cell in notebook.cells}
+        for task, variant in variants.items():
+            for name, source in zip(known[task].answers, variant.cells, strict=True):
+                cells[name].source = source
+        target = folder / "submitted" / student / assignment
+        target.mkdir(parents=True)
+        nbformat.write(notebook, target / f"{assignment}.ipynb")
+
+
+def complaints(folder: Path, assignment: str, row: dict[str, str], variants: dict[str, Variant]) -> list[str]:
+    """Compare one line of the table, and the page, with what the student's variants say of themselves."""
+    most = {
+        grade_id(c): float(c.metadata.nbgrader.points) for c in read_source(assignment).cells if is_test(c)
+    }
+    page = (folder / "feedback" / row["student"] / f"{assignment}.html").read_text(encoding="utf-8")
+    text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    found = (
+        []
+        if row["status"] == "graded"
+        else [f"{row['student']}: {row['status']}: {row['detail']} {row['flags']}"]
+    )
+    for task, variant in variants.items():
+        known: Task = tasks(assignment)[task]
+        failing = () if variant.correct else variant.failing or known.tests
+        for test in known.tests:
+            expected = 0.0 if test in failing else most[test]
+            if float(row[test]) != expected:
+                found.append(f"{variant}: {test} got {row[test]}, not {expected:g}")
+        if not variant.correct and " ".join(variant.words.split()) not in text:
+            found.append(f"{variant}: the page does not say {variant.words!r}")
+    return found
+
+
+def main() -> int:
+    names = sys.argv[1:] or assignments()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        grading = [sys.executable, "-m", "fmnist_helpers.grading"]
+        chosen = [argument for name in names for argument in ("--assignment", name)]
+        environment = {**os.environ, "TQDM_DISABLE": "1"}
+        subprocess.run([*grading, "release", "--out", folder, *chosen], check=True, stdout=subprocess.DEVNULL)
+        for assignment in names:
+            write(folder, assignment)
+        sandbox = ["--no-sandbox"] if bubblewrap_problem() else []
+        done = subprocess.run([*grading, "grade", "--out", folder, *chosen, *sandbox], env=environment)
+        with open(folder / "grades.csv", encoding="utf-8-sig", newline="") as file:
+            rows = {(row["assignment"], row["student"]): row for row in csv.DictReader(file)}
+        found = [] if done.returncode == 0 else [f"the command ended with status {done.returncode}"]
+        for assignment in names:
+            for student, variants in students_of(assignment).items():
+                found += complaints(folder, assignment, rows[assignment, student], variants)
+    print_table(names)
+    for line in found:
+        print("NOT AS IT SHOULD BE:", line)
+    number = sum(len(read_variants(name)) for name in names)
+    print(f"{number} variants through the grader, {len(found)} complaints")
+    return int(bool(found))
+
+
+def print_table(names: list[str]) -> None:
+    """Print how many right variants each task has, and how many wrong ones for each belief."""
+    variants = [variant for name in names for variant in read_variants(name)]
+    wrong = Counter((v.assignment, v.task, v.about) for v in variants if not v.correct)
+    right = Counter((v.assignment, v.task) for v in variants if v.correct)
+    for assignment, task in dict.fromkeys((v.assignment, v.task) for v in variants):
+        print(f"{assignment}, {task}: {right[assignment, task]} right at full marks; wrong ones caught:")
+        for (_, _, about), count in sorted(
+            (key, n) for key, n in wrong.items() if key[:2] == (assignment, task)
+        ):
+            words = BELIEFS[about].words if about in BELIEFS else "another slip, named in the message"
+            print(f"    {count:2d}  {words}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

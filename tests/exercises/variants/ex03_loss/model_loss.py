@@ -1,0 +1,121 @@
+# %% correct: the functional form
+def model_loss(model, images, labels):
+    return nn.functional.cross_entropy(model(images), labels)
+
+
+# %% correct: the module, with its arguments by name
+def model_loss(model, images, labels):
+    loss_fn = nn.CrossEntropyLoss(reduction="mean")
+    return loss_fn(input=model(images), target=labels)
+
+
+# %% correct: one-hot rows of floats, with all classes
+def model_loss(model, images, labels):
+    logits = model(images)
+    one_hot = nn.functional.one_hot(labels, num_classes=logits.shape[1]).float()
+    return nn.functional.cross_entropy(logits, one_hot)
+
+
+# %% correct: LogSoftmax, then NLLLoss
+def model_loss(model, images, labels):
+    log_probabilities = nn.LogSoftmax(dim=1)(model(images))
+    return nn.NLLLoss()(log_probabilities, labels)
+
+
+# %% correct: by hand, a sample at a time
+def model_loss(model, images, labels):
+    total = 0
+    for image, label in zip(images, labels):
+        logits = model(image[None])[0]
+        total = total - torch.log_softmax(logits, dim=0)[label]
+    return total / len(labels)
+
+
+# %% correct: log-probabilities, which a second LogSoftmax does not change
+def model_loss(model, images, labels):
+    return nn.CrossEntropyLoss()(model(images).log_softmax(dim=1), labels)
+
+
+# %% correct: in float64, the mean taken afterwards
+def model_loss(model, images, labels):
+    losses = nn.functional.cross_entropy(model(images).double(), labels, reduction="none")
+    return losses.sum() / losses.numel()
+
+
+# %% correct: the divergence from one-hot rows, which is the same number
+def model_loss(model, images, labels):
+    log_p = nn.functional.log_softmax(model(images), dim=1)
+    target = torch.zeros_like(log_p).scatter_(1, labels[:, None], 1.0)
+    return nn.functional.kl_div(log_p, target, reduction="batchmean")
+
+
+# %% wrong: one_hot | a class is missing in them
+def model_loss(model, images, labels):
+    one_hot = nn.functional.one_hot(labels).float()
+    return nn.functional.cross_entropy(model(images), one_hot)
+
+
+# %% wrong: one_hot | the labels entered the loss as torch.int64 of shape
+def model_loss(model, images, labels):
+    logits = model(images)
+    one_hot = nn.functional.one_hot(labels, num_classes=logits.shape[1])
+    return nn.functional.cross_entropy(logits, one_hot)
+
+
+# %% wrong: one_hot | the labels entered the loss as torch.float32 of shape
+def model_loss(model, images, labels):
+    return nn.functional.cross_entropy(model(images), labels.float())
+
+
+# %% wrong: probabilities_in | the loss after a softmax over the logits
+def model_loss(model, images, labels):
+    probabilities = model(images).softmax(dim=1)
+    return nn.functional.cross_entropy(probabilities, labels)
+
+
+# %% wrong: probabilities_in | the loss after a ReLU over the logits
+def model_loss(model, images, labels):
+    return nn.functional.cross_entropy(nn.functional.relu(model(images)), labels)
+
+
+# %% wrong: probabilities_in | the loss after a sigmoid over the logits
+def model_loss(model, images, labels):
+    return nn.functional.cross_entropy(model(images).sigmoid(), labels)
+
+
+# %% wrong: none | has no graph back to the parameters
+def model_loss(model, images, labels):
+    with torch.no_grad():
+        logits = model(images)
+    return nn.functional.cross_entropy(logits, labels)
+
+
+# %% wrong: none | a Python float came back
+def model_loss(model, images, labels):
+    return nn.functional.cross_entropy(model(images), labels).item()
+
+
+# %% wrong: accuracy_is_loss | which counts right or wrong answers
+def model_loss(model, images, labels):
+    return (model(images).argmax(dim=1) == labels).float().mean()
+
+
+# %% wrong: none | the sum over the batch
+def model_loss(model, images, labels):
+    return nn.functional.cross_entropy(model(images), labels, reduction="sum")
+
+
+# %% wrong: none | and came back with
+def model_loss(model, images, labels):
+    model.eval()
+    return nn.functional.cross_entropy(model(images), labels)
+
+
+# %% wrong: none | should have shape (), and it has (12,)
+def model_loss(model, images, labels):
+    return nn.functional.cross_entropy(model(images), labels, reduction="none")
+
+
+# %% wrong: none | None (is a return missing?)
+def model_loss(model, images, labels):
+    loss = nn.functional.cross_entropy(model(images), labels)
