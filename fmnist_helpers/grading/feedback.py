@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
 from nbgrader.converters import GenerateFeedback
+from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
+from traitlets import List
 
 from fmnist_helpers.grading.classroom import Classroom, OneSubmission, quiet_log
 
@@ -20,18 +23,23 @@ SHORTEST = 12
 """Lines of hidden tests shorter than this, such as a bracket, say nothing and may stand anywhere."""
 
 
-class HideTests(Preprocessor):
+class HideTests(NbGraderPreprocessor):
     """Takes hidden tests out of a graded notebook: from its cells, its tracebacks and what students print."""
+
+    remarks = List(help="What to tell the student at the top of the page, a sentence each.").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         secrets: set[str] = set()
         for cell in nb.cells:
             if cell.cell_type == "code" and is_grade(cell):
                 cell.source, hidden = split_hidden(cell.source)
-                secrets.update(hidden)
+                # What is asked twice, once in sight, is no secret.
+                secrets.update(set(hidden) - {line.strip() for line in cell.source.split("\n")})
         for cell in nb.cells:
             for output in cell.get("outputs", []):
                 _clean(output, secrets, tested=is_grade(cell))
+        if self.remarks:
+            nb.cells.insert(0, new_markdown_cell("\n".join(f"> {remark}\n>" for remark in self.remarks)))
         return nb, resources
 
 
@@ -82,13 +90,16 @@ class _FeedbackOfOne(OneSubmission, GenerateFeedback):
     """nbgrader's feedback for one submission."""
 
 
-def write_feedback(classroom: Classroom, student: str, assignment: str) -> Path:
+def write_feedback(classroom: Classroom, student: str, assignment: str, remarks: Sequence[str] = ()) -> Path:
     """Write the feedback page of a graded submission with its present marks and comments.
+
+    ``remarks`` stand at the top of it.
 
     nbgrader puts it where its own commands expect it; a copy, ``feedback/<student>/<assignment>.html``, is the
     one to hand back.
     """
     config = classroom.config(assignment, student)
+    config.HideTests.remarks = list(remarks)
     converter = _FeedbackOfOne(
         coursedir=classroom.course_directory(config),
         config=config,

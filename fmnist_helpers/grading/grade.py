@@ -225,10 +225,11 @@ class Grader:
     def write_feedback(self, outcome: Outcome, marks: Marks) -> None:
         """Write the feedback page, unless marks and comments are those it shows already."""
         page = self.classroom.folder / "feedback" / outcome.student / f"{outcome.assignment}.html"
-        digest = hashlib.sha256(f"{outcome.key}{marks}".encode()).hexdigest()
+        remarks = remarks_on(outcome, marks)
+        digest = hashlib.sha256(f"{outcome.key}{marks}{remarks}".encode()).hexdigest()
         if outcome.feedback != digest or not page.exists():
             with self._lock:
-                write_feedback(self.classroom, outcome.student, outcome.assignment)
+                write_feedback(self.classroom, outcome.student, outcome.assignment, remarks)
             outcome.feedback = digest
             self.save(outcome)
 
@@ -311,6 +312,17 @@ def read_marks(classroom: Classroom, student: str, assignment: str) -> Marks | N
             penalty=submission.late_submission_penalty or 0.0,
             comments=tuple(comments),
         )
+
+
+def remarks_on(outcome: Outcome, marks: Marks) -> list[str]:
+    """Return what a student must know to read the page rightly."""
+    remarks = []
+    if outcome.stopped:
+        where = f", at `{outcome.stopped_at}`" if outcome.stopped_at else ""
+        remarks.append(f"Your notebook did not run to its end: {outcome.stopped}{where}.")
+    for name in marks.waiting:
+        remarks.append(f"`{name}` waits to be marked by a person, and counts 0 on this page until then.")
+    return remarks + [f"When it was collected: {note}." for note in outcome.notes]
 
 
 def status_of(outcome: Outcome, marks: Marks | None) -> str:
