@@ -1,7 +1,7 @@
 """The helpers of the course: data, loaders, model, loops, checkpoints and plots.
 
-The core needs only torch and torchvision. Plots are loaded when one is first used, so that importing the
-package never waits for matplotlib.
+Each name is loaded when it is first used. So importing the package costs nothing, the core never waits for
+matplotlib, and what needs no torchvision does not load it.
 """
 
 from __future__ import annotations
@@ -9,58 +9,40 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from fmnist_helpers.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from fmnist_helpers.data import CLASSES, DataError, prepare_data
-from fmnist_helpers.history import EpochResult, History
-from fmnist_helpers.loaders import InMemoryDataset, Loaders, make_loaders, stratified_split
-from fmnist_helpers.loops import LoopResult, fit, test_loop, train_loop
-from fmnist_helpers.model import NeuralNetwork, count_parameters
-from fmnist_helpers.runtime import describe_machine, pick_device, seed_everything
+# By topic, in the order a lesson meets them: where each name lives.
+_HOMES = {
+    "data": ("CLASSES", "DataError", "prepare_data"),
+    "loaders": ("InMemoryDataset", "Loaders", "make_loaders", "stratified_split"),
+    "model": ("NeuralNetwork", "count_parameters"),
+    "runtime": ("describe_machine", "pick_device", "seed_everything"),
+    "loops": ("LoopResult", "train_loop", "test_loop", "fit"),
+    "history": ("EpochResult", "History"),
+    "checkpoint": ("Checkpoint", "save_checkpoint", "load_checkpoint"),
+    "plots": (
+        "plot_class_balance",
+        "plot_confusion_matrix",
+        "plot_curves",
+        "plot_first_layer",
+        "plot_images",
+        "plot_lines",
+        "plot_paths",
+        "plot_pixels",
+        "plot_worst_mistakes",
+        "show_figure",
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-_PLOTS = (
-    "plot_class_balance",
-    "plot_confusion_matrix",
-    "plot_curves",
-    "plot_first_layer",
-    "plot_images",
-    "plot_lines",
-    "plot_paths",
-    "plot_pixels",
-    "plot_worst_mistakes",
-    "show_figure",
-)
-
-# By topic, in the order a lesson meets them.
-__all__ = [
-    "CLASSES",
-    "DataError",
-    "prepare_data",
-    "InMemoryDataset",
-    "Loaders",
-    "make_loaders",
-    "stratified_split",
-    "NeuralNetwork",
-    "count_parameters",
-    "describe_machine",
-    "pick_device",
-    "seed_everything",
-    "LoopResult",
-    "train_loop",
-    "test_loop",
-    "EpochResult",
-    "History",
-    "fit",
-    "Checkpoint",
-    "save_checkpoint",
-    "load_checkpoint",
-    *_PLOTS,
-]
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PLOTS:
-        return getattr(import_module("fmnist_helpers.plots"), name)
-    raise AttributeError(f"module 'fmnist_helpers' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'fmnist_helpers' has no attribute {name!r}")
+    value = getattr(import_module(f"fmnist_helpers.{_HOME[name]}"), name)
+    # Kept, so that the next use finds it without coming here.
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

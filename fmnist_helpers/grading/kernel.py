@@ -141,8 +141,11 @@ def make_guard() -> Guard:
         if name.startswith("fmnist_helpers.") and not name.startswith("fmnist_helpers.grading")
     ]
     optim, data = torch.optim, torch.utils.data
-    # The first optimiser of a kind wraps the step of its class, which is no change of the student's.
-    optim.SGD([torch.zeros(1)], lr=1.0)
+    # The first SGD wraps the step of its class, which is no change of the student's. Done here as PyTorch does it,
+    # because making one would load the compiler, which takes as long as all of PyTorch.
+    if not getattr(optim.SGD.step, "hooked", False):
+        optim.SGD.step = optim.Optimizer.profile_hook_step(optim.SGD.step)
+        optim.SGD.step.hooked = True
     pytorch = [torch, torch.nn, torch.nn.functional, torch.testing, torch.autograd, torch.func, optim, data]
     classes = [
         torch.Tensor,
