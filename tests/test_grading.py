@@ -264,6 +264,9 @@ def test_nbgraders_own_commands_work_in_the_same_folder(graded, tmp_path):
         assert done.returncode == 0, done.stderr
         return done
 
+    ours = (graded.folder / "grades.csv").read_bytes()
+    run("export")
+    assert (graded.folder / "grades.csv").read_bytes() == ours
     run("export", f"--to={tmp_path / 'stock.csv'}")
     with open(tmp_path / "stock.csv", newline="") as file:
         scores = {row["student_id"]: float(row["raw_score"]) for row in csv.DictReader(file)}
@@ -319,6 +322,27 @@ def test_grading_killed_midway_goes_on_where_it_was(small_class):
     for path, content in finished.items():
         now, before = json.loads(path.read_bytes()), json.loads(content)
         assert {**now, "feedback": ""} == {**before, "feedback": ""}
+
+
+def test_table_keeps_other_assignments_and_own_settings_count(small_class):
+    for name in ("student 1", "student 2", "student 3"):
+        shutil.rmtree(small_class / "submitted" / name)
+    other = small_class / "submitted" / "student 0" / "ex03_loss"
+    other.mkdir()
+    (other / "ex03_loss.ipynb").write_text("")
+    (small_class / "own_settings.py").write_text("c.LateSubmissionPlugin.penalty_method = 'zero'\n")
+    (small_class / "submitted" / "student 0" / ASSIGNMENT / "timestamp.txt").write_text(
+        "2026-03-02 12:00:00 UTC"
+    )
+    with Gradebook(f"sqlite:///{small_class / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate=hostile.DUE)
+    options = [] if not PROBLEM else ["--no-sandbox"]
+    command("grade", "--out", small_class, "--assignment", ASSIGNMENT, *options)
+    command("grade", "--out", small_class, "--assignment", "ex03_loss", *options)
+    with open(small_class / "grades.csv", encoding="utf-8-sig", newline="") as file:
+        rows = {row["assignment"]: row for row in csv.DictReader(file)}
+    assert rows["ex03_loss"]["status"] == UNREADABLE
+    assert float(rows[ASSIGNMENT]["penalty"]) == float(rows[ASSIGNMENT]["points"]) == sum(POINTS.values())
 
 
 def test_changed_submission_is_graded_again(small_class):

@@ -6,6 +6,8 @@ import textwrap
 
 from fmnist_helpers.checks.beliefs import BELIEFS, SECTIONS
 
+STUB = "Replace this line"
+"""How the message of a task that nobody has written yet begins."""
 WIDTH = 96
 _last: list[CheckFailed] = []
 """The failure that ``hint()`` speaks of, if any."""

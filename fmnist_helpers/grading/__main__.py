@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from fmnist_helpers.grading.classroom import SOURCE, Classroom
 from fmnist_helpers.grading.execute import available_jobs
-from fmnist_helpers.grading.grade import Grader, Options, read_marks
+from fmnist_helpers.grading.grade import Grader, Marks, Options, Outcome, read_marks
 from fmnist_helpers.grading.release import release
 from fmnist_helpers.grading.report import table, write_csv
 from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem
@@ -67,6 +67,9 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
+    if not sys.platform.startswith("linux"):
+        print("Grading needs Linux, for its sandbox and its limits; on Windows use WSL 2.", file=sys.stderr)
+        return 2
     submitted = (options.submitted or options.out / "submitted").resolve()
     classroom = Classroom(options.out.resolve(), submitted, options.source.resolve())
     if not submitted.is_dir():
@@ -89,18 +92,22 @@ def _grade(options: argparse.Namespace) -> int:
     grader = Grader(classroom, Options(limits, options.jobs, sandboxed=not problem))
     with progress_bar(total=len(pairs), desc="Grading", unit="submission") as bar:
         outcomes = grader.grade(pairs, done=lambda outcome: bar.update())
-    rows = []
-    for outcome in outcomes:
-        marks = None if outcome.problem else read_marks(classroom, outcome.student, outcome.assignment)
+    rows = [(outcome, _marks(classroom, outcome)) for outcome in outcomes]
+    for outcome, marks in rows:
         if marks is not None:
             grader.write_feedback(outcome, marks)
-        rows.append((outcome, marks))
-    write_csv(options.out / "grades.csv", rows)
+    # The table on disk keeps what earlier runs said of other assignments.
+    earlier = [(outcome, _marks(classroom, outcome)) for outcome in grader.others(names)]
+    write_csv(options.out / "grades.csv", sorted([*rows, *earlier], key=lambda row: row[0].assignment))
     print(table(rows))
     print(
         f"Points by task: {options.out / 'grades.csv'}; a page for each student: {options.out / 'feedback'}"
     )
     return int(any(outcome.problem == "not graded" for outcome in outcomes))
+
+
+def _marks(classroom: Classroom, outcome: Outcome) -> Marks | None:
+    return None if outcome.problem else read_marks(classroom, outcome.student, outcome.assignment)
 
 
 def _enrolled(classroom: Classroom) -> list[str]:
@@ -126,19 +133,27 @@ def _parser() -> argparse.ArgumentParser:
         ("release", _release, "write the students' copies, and a zip of each"),
         ("grade", _grade, "grade all submissions; what is graded already is not repeated"),
     ):
-        command = commands.add_parser(name, help=about, description=about)
+        command = commands.add_parser(
+            name, help=about, description=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
         command.set_defaults(run=run)
         command.add_argument("--out", type=Path, required=True, help="the folder of the class")
         command.add_argument(
             "--assignment", action="append", help="only this one; may be given several times"
         )
-        command.add_argument("--source", type=Path, default=SOURCE, help="the exercises with their solutions")
-    command.add_argument("--submitted", type=Path, help="what was handed in (default: submitted in --out)")
+        command.add_argument(
+            "--source", type=Path, default=SOURCE, help="folder of the exercises with solutions"
+        )
+    command.add_argument("--submitted", type=Path, help="what was handed in; None means submitted in --out")
     command.add_argument("--jobs", type=int, default=available_jobs(), help="submissions side by side")
     limits = Limits()
-    command.add_argument("--seconds", type=int, default=limits.total_seconds, help="for a submission")
-    command.add_argument("--cell-seconds", type=int, default=limits.cell_seconds, help="for one cell")
-    command.add_argument("--memory", type=float, default=limits.memory_gib, help="GiB of address space")
+    command.add_argument(
+        "--seconds", type=int, default=limits.total_seconds, help="time for a whole submission, in seconds"
+    )
+    command.add_argument(
+        "--cell-seconds", type=int, default=limits.cell_seconds, help="time for one cell, in seconds"
+    )
+    command.add_argument("--memory", type=float, default=limits.memory_gib, help="address space, in GiB")
     command.add_argument(
         "--no-sandbox", action="store_true", help="run the students' code with your own rights"
     )

@@ -14,16 +14,19 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config
+from traitlets.config import Config, PyFileConfigLoader
+
+from fmnist_helpers.checks.diagnosis import STUB
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "notebooks" / "exercises"
 """Where the exercises with their solutions lie in a copy of the course."""
 
-CODE_STUB = 'raise NotImplementedError("Replace this line by your code.")'
+CODE_STUB = f'raise NotImplementedError("{STUB} by your code.")'
 TEXT_STUB = "*Write your answer here, in place of this line.*"
 
 SETTINGS = """\
-# Written by `python -m fmnist_helpers.grading`; nbgrader's own commands and Formgrader read it in this folder.
+# Written anew at every run of `python -m fmnist_helpers.grading`, and read in this folder by it, by nbgrader's own
+# commands and by Formgrader. Settings of your own, such as late penalties, go into own_settings.py beside it.
 c = get_config()
 
 c.CourseDirectory.root = {folder!r}
@@ -39,6 +42,12 @@ c.GenerateFeedback.preprocessors = [
     "fmnist_helpers.grading.feedback.HideTests",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
+# grades.csv is the grader's table.
+c.CsvExportPlugin.to = "nbgrader_export.csv"
+try:
+    load_subconfig("own_settings.py")
+except FileNotFoundError:
+    pass
 """
 
 
@@ -94,16 +103,9 @@ class Classroom:
 
     def config(self, assignment: str, student: str = "", *, submitted: Path | None = None) -> Config:
         """Return nbgrader's configuration for one assignment (and one student)."""
-        config = Config()
-        settings = SETTINGS.split("\n\n", 1)[1].format(
-            folder=str(self.folder),
-            source=str(self.source),
-            submitted=str(submitted or self.submitted),
-            db_url=self.db_url,
-            code_stub=CODE_STUB,
-            text_stub=TEXT_STUB,
-        )
-        exec(settings, {"c": config})
+        config = PyFileConfigLoader("nbgrader_config.py", str(self.folder)).load_config()
+        if submitted is not None:
+            config.CourseDirectory.submitted_directory = str(submitted)
         config.CourseDirectory.assignment_id = assignment
         if student:
             config.CourseDirectory.student_id = student

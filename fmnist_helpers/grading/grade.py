@@ -7,6 +7,7 @@ the notebook is replaced (``execute``), and while it runs other submissions take
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -40,9 +41,6 @@ from fmnist_helpers.grading.release import release
 from fmnist_helpers.grading.sandbox import Limits
 from fmnist_helpers.grading.submissions import Submission
 
-VERSION = 1
-"""Raised when the same submission would now be graded otherwise, so that old results are not taken over."""
-
 NOT_SUBMITTED, UNREADABLE = "not submitted", "unreadable"
 IN_PART, FLAGGED, MANUAL, GRADED = "graded in part", "flagged", "needs manual grading", "graded"
 FAILED = "not graded"
@@ -55,9 +53,11 @@ class Outcome:
     student: str
     assignment: str
     key: str = ""
-    """Hash of submission, source and limits: equal keys mean equal results."""
+    """Hash of submission, exercise and checks: equal keys mean equal results, unless a limit was in the way."""
     problem: str = ""
     """``not submitted``, ``unreadable``, ``not graded``, or empty."""
+    limits: str = ""
+    """The limits under which it ran."""
     stopped: str = ""
     stopped_at: str = ""
     flags: list[str] = field(default_factory=list)
@@ -134,14 +134,16 @@ class Grader:
             self._log_error(student, assignment)
             outcome = Outcome(student, assignment, problem=FAILED)
             outcome.flags.append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}")
+            self.save(outcome)
             return outcome
 
     def _grade_found(self, submission: Submission) -> Outcome:
         outcome = Outcome(submission.student, submission.assignment, notes=submission.notes)
         if submission.problem:
             outcome.problem = submission.problem
+            self.save(outcome)
             return outcome
-        outcome.key = self._key(submission)
+        outcome.key, outcome.limits = self._key(submission), str(self.options.limits)
         known = self._known(outcome)
         if known is not None:
             return known
@@ -162,9 +164,8 @@ class Grader:
         return outcome
 
     def _key(self, submission: Submission) -> str:
-        parts = [submission.digest(), self._source_digest(submission.assignment), str(VERSION)]
-        limits = self.options.limits
-        parts += [str(limits), str(_timestamp_of(submission.folder))]
+        parts = [submission.digest(), self._source_digest(submission.assignment), _checks_digest()]
+        parts.append(_timestamp_of(submission.folder))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     # --- results of earlier runs -----------------------------------------------------------------------
@@ -173,21 +174,32 @@ class Grader:
         return self.classroom.folder / "outcomes" / outcome.student / f"{outcome.assignment}.json"
 
     def _known(self, outcome: Outcome) -> Outcome | None:
-        """Return the result of an earlier run on the same submission, if it was finished."""
-        try:
-            known = Outcome(**json.loads(self._path(outcome).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        """Return the result of an earlier run on the same submission, if it was finished and no limit has changed.
+
+        A limit matters only to a submission that met one.
+        """
+        known = _read_outcome(self._path(outcome))
+        if known is None or known.key != outcome.key or (known.stopped and known.limits != outcome.limits):
             return None
         autograded = self.classroom.folder / "autograded" / outcome.student / outcome.assignment
-        return known if known.key == outcome.key and autograded.is_dir() else None
+        return known if autograded.is_dir() else None
+
+    def others(self, names: Iterable[str]) -> list[Outcome]:
+        """Return the outcomes of earlier runs for all assignments but these, in order."""
+        paths = sorted(
+            (self.classroom.folder / "outcomes").glob("*/*.json"), key=lambda path: (path.stem, path)
+        )
+        outcomes = [_read_outcome(path) for path in paths if path.stem not in set(names)]
+        return [outcome for outcome in outcomes if outcome is not None]
 
     def save(self, outcome: Outcome) -> None:
         """Keep an outcome for later runs. It is the last thing written, so what is there is complete."""
         path = self._path(outcome)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        unfinished.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
-        unfinished.replace(path)
+        if _read_outcome(path) != outcome:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".part")
+            unfinished.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
+            unfinished.replace(path)
 
     # --- one submission --------------------------------------------------------------------------------
 
@@ -259,6 +271,22 @@ class _RecordingAutograde(OneSubmission, Autograde):
         ]
 
 
+def _read_outcome(path: Path) -> Outcome | None:
+    try:
+        return Outcome(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+@functools.cache
+def _checks_digest() -> str:
+    """Return a hash of the checks, so that a mended check grades anew."""
+    digest = hashlib.sha256()
+    for path in sorted((Path(__file__).parent.parent / "checks").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 def _timestamp_of(folder: Path) -> str:
     """Return when a submission was handed in, as nbgrader's exchange notes it, or an empty string."""
     path = folder / "timestamp.txt"
@@ -304,7 +332,7 @@ def read_marks(classroom: Classroom, student: str, assignment: str) -> Marks | N
                     waiting.append(grade.name)
             comments += [comment.comment or "" for comment in notebook.comments]
         return Marks(
-            points=submission.score,
+            points=sum(points for points in tasks.values() if points is not None),
             most=submission.max_score,
             tasks=dict(sorted(tasks.items())),
             waiting=tuple(sorted(waiting)),

@@ -28,6 +28,8 @@ from fmnist_helpers.checks import student
 _MISSING = object()
 IPYTHONS_OWN = {"exit", "quit", "input", "_", "get_ipython", "display"}
 """Built-ins that IPython itself replaces while a cell runs."""
+PYTORCHS_OWN = {"manual_seed"}
+"""What PyTorch wraps in itself when its compiler is loaded, which the first optimiser does."""
 
 
 class Guard:
@@ -58,7 +60,7 @@ class Guard:
     def _watch(self, owner: Any, wanted: Callable[[Any], bool]) -> None:
         for name, value in list(vars(owner).items()):
             if wanted(value) and name not in ("__builtins__", "__dict__", "__weakref__", "__cached__"):
-                if owner is builtins and name in IPYTHONS_OWN:
+                if name in {builtins: IPYTHONS_OWN, torch: PYTORCHS_OWN}.get(owner, ()):
                     continue
                 self._attributes.append((owner, name, value))
                 function = value.__func__ if isinstance(value, staticmethod) else value

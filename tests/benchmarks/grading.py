@@ -93,7 +93,7 @@ def main() -> None:
         f"Python {platform.python_version()}, {'no sandbox' if sandbox else 'in the sandbox'}, medians of {rounds}"
     )
     print(
-        f"two side by side: {serial / parallel:.2f} times as fast as one after another ({serial:.1f} s, {parallel:.1f} s)"
+        f"side by side: {serial / parallel:.2f} times as fast as one after another ({serial:.1f} s, {parallel:.1f} s)"
     )
     print(
         f"one submission, whole command: {one / stock:.2f} times stock nbgrader ({one:.1f} s, {stock:.1f} s)"

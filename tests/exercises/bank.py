@@ -8,8 +8,8 @@
 A wrong one names the belief it shows, words of the message that must come, and the test cells that must fail
 (all of the task's if none is named). A task whose answer stands in two cells has a line ``# next cell``.
 
-The quick run executes the assignment's own cells in this process; ``test_exercises.py`` does the same, and
-``class_of_variants`` in ``test_grading.py`` sends every variant through the real command.
+The quick run executes the assignment's own cells in this process, and so does ``test_exercises.py``;
+``through_grader.py`` sends every variant through the instructor's command.
 """
 
 from __future__ import annotations
