@@ -42,8 +42,6 @@ c.GenerateFeedback.preprocessors = [
     "fmnist_helpers.grading.feedback.HideTests",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
-# grades.csv is the grader's table.
-c.CsvExportPlugin.to = "nbgrader_export.csv"
 try:
     load_subconfig("own_settings.py")
 except FileNotFoundError:

@@ -38,7 +38,7 @@ from fmnist_helpers.grading.classroom import Classroom, OneSubmission, quiet_log
 from fmnist_helpers.grading.execute import Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
 from fmnist_helpers.grading.release import release
-from fmnist_helpers.grading.sandbox import Limits
+from fmnist_helpers.grading.sandbox import Limits, remove_stale_groups
 from fmnist_helpers.grading.submissions import Submission
 
 NOT_SUBMITTED, UNREADABLE = "not submitted", "unreadable"
@@ -96,6 +96,7 @@ class Grader:
         """Grade the pairs of student and assignment; call ``done`` as each is finished. The order is kept."""
         pairs = list(pairs)
         here = os.getcwd()
+        remove_stale_groups()
         # Its grade book makes SQLAlchemy remark on the order in which it joins things.
         warnings.filterwarnings("ignore", category=SAWarning)
         # What is wrong with the ids of a student's cells is repaired.

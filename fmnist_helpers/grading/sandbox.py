@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,14 @@ def process_groups(limits: Limits) -> Iterator[list[Path]]:
             _end(group)
 
 
+def remove_stale_groups() -> None:
+    """Remove the cgroups of runs that were killed before they could do it."""
+    for parent, _ in _parents(Limits()):
+        for group in parent.glob("fmnist-grading-*"):
+            if not Path("/proc", group.name.split("-")[2]).exists():
+                _end(group)
+
+
 def limits_reached(groups: list[Path]) -> list[str]:
     """Return which limits of the cgroups were hit, in words."""
     hits = []
@@ -181,7 +190,7 @@ def _parents(limits: Limits) -> Iterator[tuple[Path, dict[str, int]]]:
 
 def _end(group: Path) -> None:
     """Kill what is left in a cgroup and remove it."""
-    for _ in range(20):
+    for _ in range(100):
         with contextlib.suppress(OSError):
             for process in (group / "cgroup.procs").read_text().split():
                 with contextlib.suppress(ProcessLookupError):
@@ -192,6 +201,4 @@ def _end(group: Path) -> None:
         except FileNotFoundError:
             return
         except OSError:
-            import time
-
             time.sleep(0.1)

@@ -1,0 +1,204 @@
+# %% correct: layers in a ModuleList
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(a, b) for a, b in zip(widths, widths[1:])])
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for number, layer in enumerate(self.layers):
+            values = layer(values)
+            if number < len(self.layers) - 1:
+                values = torch.relu(values)
+        return values
+
+
+# %% correct: one Sequential with the ReLUs in it
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        parts = [nn.Flatten()]
+        for place in range(1, len(widths)):
+            parts += [nn.Linear(widths[place - 1], widths[place]), nn.ReLU()]
+        self.stack = nn.Sequential(*parts[:-1])
+
+    def forward(self, x):
+        return self.stack(x)
+
+
+# %% correct: layers as attributes with numbered names
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.depth = len(widths) - 1
+        for place in range(self.depth):
+            setattr(self, f"linear{place}", nn.Linear(widths[place], widths[place + 1]))
+
+    def forward(self, images):
+        values = images.reshape(len(images), -1)
+        for place in range(self.depth):
+            values = getattr(self, f"linear{place}")(values)
+            if place + 1 < self.depth:
+                values = values.clamp(min=0)
+        return values
+
+
+# %% correct: a Sequential that is built by a function
+def DeepNetwork(widths):
+    layers = [nn.Flatten()]
+    for inputs, outputs in pairwise(widths):
+        layers.append(nn.Linear(inputs, outputs))
+        layers.append(nn.ReLU())
+    layers.pop()
+    return nn.Sequential(*layers)
+
+
+# %% correct: weights and biases by hand, in a ParameterList
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.values = nn.ParameterList()
+        for inputs, outputs in pairwise(widths):
+            bound = inputs**-0.5
+            self.values.append(nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound)))
+            self.values.append(nn.Parameter(torch.empty(outputs).uniform_(-bound, bound)))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for place in range(0, len(self.values), 2):
+            if place:
+                values = values.relu()
+            values = values @ self.values[place].T + self.values[place + 1]
+        return values
+
+
+# %% wrong: plain_list | parameters() gives 0 numbers
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values)
+
+
+# %% wrong: plain_list | layers of the widths [9, 8, 6, 4] have
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.hidden = [nn.Linear(a, b) for a, b in pairwise(widths[:-1])]
+        self.last = nn.Linear(widths[-2], widths[-1])
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.hidden:
+            values = layer(values).relu()
+        return self.last(values)
+
+
+# %% wrong: plain_list | parameters() gives 0 numbers
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = {place: nn.Linear(*pair) for place, pair in enumerate(pairwise(widths))}
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for place, layer in self.layers.items():
+            values = layer(values if place == 0 else values.relu())
+        return values
+
+
+# %% wrong: probabilities_in | each row of the output sums to 1
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values).softmax(dim=1)
+
+
+# %% wrong: probabilities_in | not one output was negative
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers:
+            values = layer(values).relu()
+        return values
+
+
+# %% wrong: probabilities_in | not one output was negative
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return torch.sigmoid(self.layers[-1](values))
+
+
+# %% wrong: none | with a ReLU between each two of them
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers:
+            values = layer(values)
+        return values
+
+
+# %% wrong: none | with a ReLU between each two of them
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).tanh()
+        return self.layers[-1](values)
+
+
+# %% wrong: none | have
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+        self.more = nn.Linear(widths[-1], widths[-1])
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers:
+            values = layer(values).relu()
+        return self.more(values)
+
+
+# %% wrong: none | the output should be Tensor, and it is None
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        self.layers[-1](values)

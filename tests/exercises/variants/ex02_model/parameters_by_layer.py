@@ -1,0 +1,114 @@
+# %% correct: the own parameters of each module
+def parameters_by_layer(model):
+    numbers = {}
+    for name, layer in model.named_modules():
+        number = sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad)
+        if number > 0:
+            numbers[name] = number
+    return numbers
+
+
+# %% correct: by the names of the parameters
+def parameters_by_layer(model):
+    numbers = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            layer = name.rpartition(".")[0]
+            numbers[layer] = numbers.get(layer, 0) + parameter.numel()
+    return numbers
+
+
+# %% correct: by recursion over the children
+def parameters_by_layer(model, prefix=""):
+    found = {}
+    for name, child in model.named_children():
+        own = sum(p.nelement() * p.requires_grad for p in child._parameters.values() if p is not None)
+        if own:
+            found[prefix + name] = int(own)
+        found.update(parameters_by_layer(child, f"{prefix}{name}."))
+    return found
+
+
+# %% correct: with a Counter, given back as a dict
+def parameters_by_layer(model):
+    from collections import Counter
+
+    counter = Counter()
+    for name, parameter in model.named_parameters():
+        counter[".".join(name.split(".")[:-1])] += len(parameter.flatten()) if parameter.requires_grad else 0
+    return {name: number for name, number in counter.items() if number}
+
+
+# %% wrong: none | frozen parameters, whose requires_grad is False, were counted
+def parameters_by_layer(model):
+    numbers = {}
+    for name, layer in model.named_modules():
+        number = sum(p.numel() for p in layer.parameters(recurse=False))
+        if number:
+            numbers[name] = number
+    return numbers
+
+
+# %% wrong: none | is there with 0
+def parameters_by_layer(model):
+    return {
+        name: sum(p.numel() for p in layer.parameters(recurse=False) if p.requires_grad)
+        for name, layer in model.named_modules()
+    }
+
+
+# %% wrong: none | owns no trainable parameter itself
+def parameters_by_layer(model):
+    numbers = {}
+    for name, layer in model.named_modules():
+        number = sum(p.numel() for p in layer.parameters() if p.requires_grad)
+        if number:
+            numbers[name] = number
+    return numbers
+
+
+# %% wrong: none | is missing
+def parameters_by_layer(model):
+    numbers = {}
+    for name, layer in model.named_children():
+        number = sum(p.numel() for p in layer.parameters() if p.requires_grad)
+        if number:
+            numbers[name] = number
+    return numbers
+
+
+# %% wrong: none | trainable parameters, and
+def parameters_by_layer(model):
+    numbers = {}
+    for name, layer in model.named_modules():
+        number = sum(
+            p.numel() for n, p in layer.named_parameters(recurse=False) if p.requires_grad and n == "weight"
+        )
+        if number:
+            numbers[name] = number
+    return numbers
+
+
+# %% wrong: none | trainable parameters, and
+def parameters_by_layer(model):
+    numbers = {}
+    for name, layer in model.named_modules():
+        number = sum(len(p) for p in layer.parameters(recurse=False) if p.requires_grad)
+        if number:
+            numbers[name] = number
+    return numbers
+
+
+# %% wrong: none | should map a name to a Python int
+def parameters_by_layer(model):
+    numbers = {}
+    for name, layer in model.named_modules():
+        number = sum(torch.tensor(p.shape).prod() for p in layer.parameters(recurse=False) if p.requires_grad)
+        if number > 0:
+            numbers[name] = number
+    return numbers
+
+
+# %% wrong: none | should be dict, and it is int
+def parameters_by_layer(model):
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
