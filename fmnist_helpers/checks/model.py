@@ -14,80 +14,146 @@ from fmnist_helpers.checks.diagnosis import fail, passed
 from fmnist_helpers.checks.problems import CROSS_ENTROPY, small_model
 from fmnist_helpers.checks.student import READ_THE_TASK, call, close, expect_tensor, expect_type
 
+DROPOUT = 3
+"""Place of the dropout in ``small_model``."""
+THRESHOLD = (
+    "Look at the line that compares with the threshold, and at what it changes.",
+    "Take one image that the model is sure of and one that it is not. What must come out for each?",
+)
+
 # --- a deep network ----------------------------------------------------------------------------------------
 
 
 def check_deep_network(network: Callable, *, widths: Sequence[int] = (9, 8, 6, 4), seed: int = 0) -> None:
     """Check ``DeepNetwork(widths)``: linear layers with ReLU between them, all registered, logits out.
 
+    All widths differ, so that the shape of a parameter says to which layer it belongs.
+
     Raises:
         CheckFailed: with the likely belief.
     """
     task = "DeepNetwork"
-    models = [_made(network, widths, seed + number) for number in range(12)]
-    wanted = sum(a * b + b for a, b in pairwise(widths))
-    found = sum(parameter.numel() for parameter in models[0].parameters())
-    if found < wanted:
-        seen = f"parameters() gives {found} numbers; layers of the widths {list(widths)} have {wanted}."
-        fail(task, seen, "plain_list")
-    if found > wanted:
-        seen = f"parameters() gives {found} numbers; layers of the widths {list(widths)} have {wanted}."
-        fail(task, seen, section="counting", where=READ_THE_TASK[0], think=READ_THE_TASK[1])
     generator = torch.Generator().manual_seed(seed)
     side = math.isqrt(widths[0])
-    images = torch.rand(6, 1, side, side, generator=generator)
-    outputs = [_output(model, images) for model in models]
-    outputs = [expect_tensor(task, output, (6, widths[-1]), "the output", "module") for output in outputs]
+    images = torch.randn(6, 1, side, side, generator=generator)
+    models, raw = zip(*(_made(network, widths, images, seed + number) for number in range(12)), strict=True)
+    _check_registered(task, models[0], widths)
+    outputs = [expect_tensor(task, output, (6, widths[-1]), "the output", "module") for output in raw]
     _check_logits(task, torch.stack(outputs))
     for model, output in zip(models, outputs, strict=True):
-        if not close(output, _by_hand(model, images), 1e-4):
-            fail(
-                task,
-                "the logits differ from those of the linear layers with a ReLU between each two of them.",
-                section="module",
-                where="Go through forward line by line and write down what is applied to what.",
-                think="Count the layers and the places between them. At which places does a ReLU stand?",
-            )
-    CROSS_ENTROPY(models[0](images), torch.zeros(6, dtype=torch.int64)).backward()
-    if any(parameter.grad is None for parameter in models[0].parameters()):
-        fail(task, "after backward some parameters had no gradient: they take no part.", "plain_list")
-    passed(task, f"{wanted} parameters, all registered, and logits come out")
+        _check_formula(task, model, images, widths, output)
+    _check_logits(task, torch.stack([_logits(task, model.eval(), images, widths) for model in models]))
+    _check_formula(task, models[0], images[:1], widths, _logits(task, models[0], images[:1], widths))
+    model = models[0].train()
+    _step(task, model, images)
+    _check_formula(task, model, images, widths, _logits(task, model, images, widths))
+    passed(
+        task, f"{sum(a * b + b for a, b in pairwise(widths))} parameters, all registered, and logits come out"
+    )
 
 
-def _made(network: Any, widths: Sequence[int], seed: int) -> nn.Module:
+def _made(network: Any, widths: Sequence[int], images: Tensor, seed: int) -> tuple[nn.Module, Any]:
+    """Return a new model and its output; parameters may come to be only when the model is first called."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = call(network, list(widths), section="module")
-    if not isinstance(model, nn.Module):
-        seen = f"DeepNetwork(widths) should be an nn.Module, and it is of type {type(model).__name__}."
-        fail("DeepNetwork", seen, section="module", where=READ_THE_TASK[0], think=READ_THE_TASK[1])
-    return model
+        if not isinstance(model, nn.Module):
+            seen = f"DeepNetwork(widths) should be an nn.Module, and it is of type {type(model).__name__}."
+            fail("DeepNetwork", seen, section="module", where=READ_THE_TASK[0], think=READ_THE_TASK[1])
+        return model, _output(model, images)
 
 
 def _output(model: nn.Module, images: Tensor) -> Any:
     def forward() -> Any:
-        return model(images)
+        return model(images.clone())
 
     return call(forward, section="module")
 
 
+def _logits(task: str, model: nn.Module, images: Tensor, widths: Sequence[int]) -> Tensor:
+    return expect_tensor(task, _output(model, images), (len(images), widths[-1]), "the output", "module")
+
+
+def _check_registered(task: str, model: nn.Module, widths: Sequence[int]) -> None:
+    wanted, weights = sum(a * b + b for a, b in pairwise(widths)), sum(a * b for a, b in pairwise(widths))
+    counting = {"section": "counting", "where": READ_THE_TASK[0], "think": READ_THE_TASK[1]}
+    known = {name: value.numel() for name, value in model.state_dict().items()}
+    found = sum(parameter.numel() for parameter in model.parameters())
+    for source, number in (("parameters()", found), ("state_dict()", sum(known.values()))):
+        seen = f"{source} gives {number} numbers; layers of the widths {list(widths)} have {wanted}."
+        if number == weights:
+            fail(
+                task, f"{source} gives {number} numbers, all the weights; the biases are missing.", **counting
+            )
+        if number < wanted:
+            fail(task, seen, "plain_list")
+        if number > wanted:
+            fail(task, seen, **counting)
+
+
 def _check_logits(task: str, outputs: Tensor) -> None:
     """Say so if the outputs of a dozen models (models, images, classes) cannot all be logits."""
-    low = outputs.min().item()
-    if low >= 0 and close(outputs.sum(dim=-1), torch.ones(outputs.shape[:-1]), 1e-4):
+    low, ones = outputs.min().item(), torch.ones(outputs.shape[:-1])
+    if low >= 0 and close(outputs.sum(dim=-1), ones, 1e-4):
         fail(task, "each row of the output sums to 1: these are probabilities.", "probabilities_in")
+    if low >= 0 and close(outputs.sum(dim=1), torch.ones(outputs.shape[0], outputs.shape[2]), 1e-4):
+        fail(task, "each column of the output sums to 1: a softmax went over the images.", "probabilities_in")
     if low >= 0:
         seen = "in a dozen new models not one output was negative: something cuts the logits off."
         fail(task, seen, "probabilities_in")
+    if close(outputs.exp().sum(dim=-1), ones, 1e-4):
+        seen = "the outputs are logarithms of probabilities; the last layer gives logits."
+        fail(task, seen, "probabilities_in")
 
 
-def _by_hand(model: nn.Module, images: Tensor) -> list[list[float]]:
-    """Return the logits by sums over Python numbers, layer by layer as the parameters are registered."""
-    values = [parameter.detach().double().tolist() for parameter in model.parameters()]
+def _check_formula(
+    task: str, model: nn.Module, images: Tensor, widths: Sequence[int], output: Tensor
+) -> None:
+    """Compare the output with sums by hand over the model's own parameters."""
+    hints = {
+        "section": "module",
+        "where": "Go through forward line by line and write down what is applied to what.",
+        "think": "Count the layers and the places between them. At which places does a ReLU stand?",
+    }
+    layers = _layers_by_shape(model, widths)
     rows = images.flatten(1).double().tolist()
-    for number, (weight, bias) in enumerate(zip(values[::2], values[1::2], strict=False)):
-        if not isinstance(weight[0], list) or len(weight[0]) != len(rows[0]):
-            return []
+    if layers is None:
+        seen = f"the shapes of the parameters are not those of linear layers of the widths {list(widths)}."
+        fail(task, seen, **hints)
+    if close(output, _by_hand(layers, rows), 1e-4):
+        return
+    if len(layers) > 1 and close(output, _by_hand(layers, rows, relu=False), 1e-4):
+        fail(task, "no ReLU stands between the layers, so all of them are one linear layer.", **hints)
+    cut = [[max(pixel, 0.0) for pixel in row] for row in rows]
+    if close(output, _by_hand(layers, cut), 1e-4):
+        seen = "pixels below 0 count as 0: a ReLU stands before the first layer, and no layer is before it."
+        fail(task, seen, **hints)
+    seen = "the logits differ from those of the linear layers with a ReLU between each two of them."
+    fail(task, seen, **hints)
+
+
+def _layers_by_shape(model: nn.Module, widths: Sequence[int]) -> list[tuple[list, list]] | None:
+    """Return weight (a row for each unit) and bias of each layer, in whatever order they were registered."""
+    found = {
+        tuple(size for size in parameter.shape if size != 1): parameter.detach().double().squeeze()
+        for parameter in model.parameters()
+    }
+    layers = []
+    for a, b in pairwise(widths):
+        weight = found.get((b, a), found[a, b].T if (a, b) in found else None)
+        if weight is None or (b,) not in found:
+            return None
+        layers.append((weight.tolist(), found[b,].tolist()))
+    return layers
+
+
+def _by_hand(
+    layers: list[tuple[list, list]], rows: list[list[float]], relu: bool = True
+) -> list[list[float]]:
+    """Return the logits by sums over Python numbers."""
+    for number, (weight, bias) in enumerate(layers):
+        if number and relu:
+            rows = [[max(value, 0.0) for value in row] for row in rows]
         rows = [
             [
                 math.fsum(w * x for w, x in zip(unit, row, strict=True)) + b
@@ -95,9 +161,29 @@ def _by_hand(model: nn.Module, images: Tensor) -> list[list[float]]:
             ]
             for row in rows
         ]
-        if number < len(values) // 2 - 1:
-            rows = [[max(value, 0.0) for value in row] for row in rows]
     return rows
+
+
+def _step(task: str, model: nn.Module, images: Tensor) -> None:
+    """Let an optimiser move the parameters once; end the check if it cannot move all."""
+    hints = {
+        "section": "modes",
+        "where": "Look in forward for anything that keeps PyTorch from recording: no_grad, detach, tolist.",
+        "think": "The optimiser needs to know how each parameter changes the logits. Follow the numbers from "
+        "the logits back to the images: where does the trace of a parameter end?",
+    }
+    output = _output(model, images)
+    if not output.requires_grad:
+        fail(task, "the logits were not recorded for derivatives, so nothing can train the model.", **hints)
+    CROSS_ENTROPY(output, torch.zeros(len(images), dtype=torch.int64)).backward()
+    without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    if without:
+        fail(
+            task,
+            f"the loss gives no derivative for {without[0]}, so an optimiser leaves it as it is.",
+            **hints,
+        )
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
 
 
 # --- parameters by layer -----------------------------------------------------------------------------------
@@ -117,10 +203,12 @@ def check_parameters_by_layer(function: Callable, *, width: int = 5) -> None:
         "body.first": width * width,
         "body.norm": 2 * width,
         "body.deep.0": 7 * width + 7,
+        "body.scaled": width,
+        "body.scaled.inner": 2 * width + 2,
         "head": 8 * 3 + 3,
     }
     _compare(task, call(function, model, section="counting"), everything, everything)
-    model.body.first.requires_grad_(False)
+    model.body["first"].requires_grad_(False)
     model.head.bias.requires_grad_(False)
     trainable = {**everything, "head": 8 * 3}
     del trainable["body.first"]
@@ -129,7 +217,7 @@ def check_parameters_by_layer(function: Callable, *, width: int = 5) -> None:
 
 
 def _layered(width: int) -> nn.Module:
-    """Return a model with nested layers; some of them own no parameter, and a layer's output is not its input."""
+    """Return a model with nested layers: some own no parameter, and one owns some and holds another layer."""
     model = nn.Module()
     model.stem = nn.Sequential(nn.Flatten(), nn.Linear(9, width), nn.ReLU())
     model.body = nn.ModuleDict(
@@ -137,8 +225,11 @@ def _layered(width: int) -> nn.Module:
             "first": nn.Linear(width, width, bias=False),
             "norm": nn.BatchNorm1d(width),
             "deep": nn.Sequential(nn.Linear(width, 7), nn.Dropout(0.1)),
+            "scaled": nn.Module(),
         }
     )
+    model.body["scaled"].scale = nn.Parameter(torch.ones(width))
+    model.body["scaled"].inner = nn.Linear(width, 2)
     model.head = nn.Linear(8, 3)
     return model
 
@@ -171,6 +262,8 @@ def _compare(task: str, result: Any, expected: dict[str, int], everything: dict[
     ):
         fail(task, "frozen parameters, whose requires_grad is False, were counted as well.", **frozen)
     missing = sorted(set(expected) - set(result))
+    if missing == ["head"] and expected["head"] < everything["head"]:
+        fail(task, "'head' is missing, though only its bias is frozen.", **frozen)
     if missing:
         fail(task, f"{missing[0]!r} is missing.", **nested)
     extra = sorted(set(result) - set(expected))
@@ -201,18 +294,18 @@ def check_confident_results(
         fail(task, seen, section="logits", where=READ_THE_TASK[0], think=READ_THE_TASK[1])
     labels = expect_tensor(task, result[0], (num_images,), "the first part", "logits", torch.int64)
     probabilities = expect_tensor(task, result[1], (num_images,), "the second part", "logits", torch.float32)
-    with torch.no_grad():
-        rows = model.eval()(images).double().tolist()
+    rows = _sharp_model(seed)(images).detach().double().tolist()
     shares = [
         [math.exp(x - max(row)) / math.fsum(math.exp(y - max(row)) for y in row) for x in row] for row in rows
     ]
     best = [max(row) for row in shares]
     if not close(probabilities, best, 1e-4):
-        _diagnose_probabilities(task, probabilities, rows)
+        _diagnose_probabilities(task, probabilities, rows, best)
     classes = [row.index(max(row)) for row in shares]
     expected = [label if share >= threshold else -1 for label, share in zip(classes, best, strict=True)]
     if labels.tolist() != expected:
         _diagnose_labels(task, labels.tolist(), classes, expected)
+    _check_at_threshold(task, function)
     passed(task, f"{expected.count(-1)} of {num_images} images left open, the others labelled")
 
 
@@ -226,30 +319,49 @@ def check_confident_modes(function: Callable, *, num_images: int = 9, seed: int 
     for training in (True, False):
         model = small_model(seed, dropout=0.5).train(training)
         seen: list[tuple[bool, bool]] = []
-        hook = model.register_forward_pre_hook(
-            lambda module, inputs, seen=seen: seen.append((module[3].training, torch.is_grad_enabled()))
+        # The layer after the first linear one: what reaches it carries a graph if the computation is recorded.
+        hook = model[DROPOUT].register_forward_pre_hook(
+            lambda module, inputs, seen=seen: seen.append((module.training, inputs[0].requires_grad))
         )
         result = call(function, model, _images(num_images, seed), 0.3, section="modes")
         hook.remove()
         if not seen:
-            fail(task, "the model was never called.", "accuracy_is_loss", section="logits")
+            hints = {"where": READ_THE_TASK[0], "think": READ_THE_TASK[1]}
+            fail(task, "the model was never called.", section="modes", **hints)
         if any(in_training for in_training, _ in seen):
-            with_graph = any(enabled for _, enabled in seen)
+            with_graph = any(recorded for _, recorded in seen)
             words = "" if with_graph else ", though no_grad was set"
             belief = "mode_returns" if with_graph else "no_grad_stops_dropout"
             fail(task, f"the model was called in training mode{words}, so its dropout was at work.", belief)
-        if any(enabled for _, enabled in seen):
-            fail(
-                task,
-                "the model was called with gradients on, so PyTorch kept a graph.",
-                "eval_stops_gradients",
-            )
+        if any(recorded for _, recorded in seen):
+            words = "PyTorch recorded the computation for derivatives, which a prediction does not need."
+            fail(task, words, "eval_stops_gradients")
         if any(module.training != training for module in model.modules()):
             found, left = ("training", "evaluation") if training else ("evaluation", "training")
             fail(task, f"the model was found in {found} mode and left in {left} mode.", "mode_returns")
-        if any(isinstance(part, Tensor) and part.requires_grad for part in result):
-            fail(task, "the result still holds a graph.", "summing_is_free")
+        if not all(parameter.requires_grad for parameter in model.parameters()):
+            words = "the model's parameters were left frozen, so it cannot be trained any more."
+            fail(task, words, "eval_stops_gradients")
     passed(task, "both switches set, and the mode given back")
+
+
+def _check_at_threshold(task: str, function: Callable) -> None:
+    """Check images with a probability of exactly 1, which no rounding changes, at the threshold 1."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4))
+    with torch.no_grad():
+        model[1].weight.copy_(60 * torch.eye(4))
+        model[1].bias.zero_()
+    images = torch.eye(4).reshape(4, 1, 2, 2)
+    labels = call(function, model, images, 1.0, section="logits")[0]
+    if labels.tolist() != [0, 1, 2, 3]:
+        fail(
+            task,
+            f"four images with the probability 1 got the labels {labels.tolist()} at the threshold 1; "
+            "none of them is below it.",
+            section="logits",
+            where=THRESHOLD[0],
+            think="A probability may be below the threshold, above it, or equal to it. What is asked for each?",
+        )
 
 
 def _sharp_model(seed: int) -> nn.Module:
@@ -265,7 +377,7 @@ def _images(number: int, seed: int) -> Tensor:
     return 3 * torch.randn(number, 1, 3, 3, generator=torch.Generator().manual_seed(seed))
 
 
-def _diagnose_probabilities(task: str, result: Tensor, rows: list[list[float]]) -> None:
+def _diagnose_probabilities(task: str, result: Tensor, rows: list[list[float]], best: list[float]) -> None:
     columns = list(zip(*rows, strict=True))
     wrong_axis = [
         max(
@@ -283,17 +395,17 @@ def _diagnose_probabilities(task: str, result: Tensor, rows: list[list[float]]) 
         fail(task, "the second part holds the largest logits; probabilities are asked for.", **hints)
     if close(result, wrong_axis, 1e-4):
         fail(task, "the probabilities sum to 1 over the images, not over the classes.", **hints)
+    if 0 < sum(not close(a, b, 1e-4) for a, b in zip(result.tolist(), best, strict=True)) < len(best):
+        hints |= {"where": THRESHOLD[0], "think": THRESHOLD[1]}
+        seen = "some images have their largest probability and others do not; each keeps its own, in doubt or not."
+        fail(task, seen, **hints)
     if result.min() < 0 or result.max() > 1.0001:
         fail(task, "the second part holds numbers that are no probabilities.", **hints)
     fail(task, "the probabilities differ from the softmax of the model's logits.", **hints)
 
 
 def _diagnose_labels(task: str, labels: list[int], classes: list[int], expected: list[int]) -> None:
-    hints = {
-        "section": "logits",
-        "where": "Look at the line that compares with the threshold, and at what it changes.",
-        "think": "Take one image that the model is sure of and one that it is not. What must come out for each?",
-    }
+    hints = {"section": "logits", "where": THRESHOLD[0], "think": THRESHOLD[1]}
     if labels == classes:
         fail(task, "every image got a label, also those below the threshold.", **hints)
     if [label == -1 for label in labels] == [label != -1 for label in expected]:

@@ -30,6 +30,8 @@ from fmnist_helpers.grading.sandbox import Limits, environment, kernel_command, 
 
 OUTPUT_BYTES = 100_000
 """What is kept of the outputs of one cell."""
+SMALLEST_OUTPUT = 500
+"""What an output counts for at least, so that a cell cannot show a hundred thousand empty ones."""
 FLOOD_BYTES = 100_000_000
 """A cell that sends more than this is interrupted."""
 MESSAGE_BYTES = 500_000_000
@@ -138,13 +140,17 @@ class LimitedExecute(Execute):
             size = len(content["text"])
         else:
             size = sum(len(str(part)) for part in content.get("data", {}).values())
+        # Each costs something, however little it holds.
+        size = max(size, SMALLEST_OUTPUT)
         self._sent += size
         if self._sent > FLOOD_BYTES and self._sent - size <= FLOOD_BYTES:
             self._note("a cell printed without end and was interrupted", self.nb.cells[cell_index])
             self._interrupting = asyncio.ensure_future(self.km.interrupt_kernel())
         room = OUTPUT_BYTES - self._kept
         self._kept += size
-        if size > room and msg["msg_type"] != "error":
+        if msg["msg_type"] == "error":
+            msg["content"] = _short_error(content)
+        elif size > room:
             if self._cut:
                 return None
             self._cut = True
@@ -248,6 +254,16 @@ def _fill_what_did_not_run(nb: NotebookNode, report: Report) -> None:
             _add_error(cell, "NotRun", f"not run: {report.stopped or 'the run ended before this cell'}")
             report.stopped = report.stopped or "the run ended early"
             report.stopped_at = report.stopped_at or cell.metadata.nbgrader.grade_id
+
+
+def _short_error(content: dict) -> dict:
+    """Return an error cut to a few pages; it says why marks were lost, so it is never dropped."""
+    lines, left = [], OUTPUT_BYTES // 2
+    for line in map(str, content.get("traceback", [])):
+        lines.append(line[:left])
+        left -= len(lines[-1])
+    texts = {name: str(content.get(name, ""))[: OUTPUT_BYTES // 10] for name in ("ename", "evalue")}
+    return {**texts, "traceback": [line for line in lines if line]}
 
 
 def _add_error(cell: NotebookNode, name: str, message: str) -> None:

@@ -46,6 +46,7 @@ class Guard:
         self._modules = {
             module.__name__: module for module in [*strict, *others] if isinstance(module, ModuleType)
         }
+        self._names: dict[type, set[str]] = {}
         self._meta_path = list(sys.meta_path)
         for module in strict:
             self._watch(module, lambda value: True)
@@ -58,6 +59,8 @@ class Guard:
             self._watch(owner, lambda value: callable(value) or isinstance(value, property | staticmethod))
 
     def _watch(self, owner: Any, wanted: Callable[[Any], bool]) -> None:
+        if isinstance(owner, type):
+            self._names[owner] = set(vars(owner))
         for name, value in list(vars(owner).items()):
             if wanted(value) and name not in ("__builtins__", "__dict__", "__weakref__", "__cached__"):
                 if name in {builtins: IPYTHONS_OWN, torch: PYTORCHS_OWN}.get(owner, ()):
@@ -79,6 +82,12 @@ class Guard:
             if vars(owner).get(name, _MISSING) is not value:
                 setattr(owner, name, value)
                 changed.append(f"{owner.__name__}.{name}")
+        for owner, names in self._names.items():
+            for name in set(vars(owner)) - names:
+                # A new attribute matters where it hides an inherited one.
+                if any(name in vars(base) for base in owner.__mro__[1:]):
+                    delattr(owner, name)
+                    changed.append(f"{owner.__name__}.{name}")
         for function, state in self._codes:
             if (function.__code__, function.__defaults__, function.__kwdefaults__) != state:
                 function.__code__, function.__defaults__, function.__kwdefaults__ = state
