@@ -315,10 +315,34 @@ def test_grading_killed_midway_goes_on_where_it_was(small_class):
     points = {name: float(row["points"]) for name, row in after.rows.items()}
     whole = sum(POINTS.values())
     assert points == {"student 0": whole, "student 1": whole, "student 2": whole, "student 3": whole - 5}
-    # What was finished before is as it was, but for the feedback page that had not been written yet.
+    # What was finished before was not touched, but for the page of the last one, which may have been under way.
     for path, content in finished.items():
         now, before = json.loads(path.read_bytes()), json.loads(content)
         assert {**now, "feedback": ""} == {**before, "feedback": ""}
+
+
+def test_interrupt_ends_at_once_and_says_how_to_go_on(small_class):
+    arguments = ["grade", "--out", small_class, "--jobs", "1", *([] if not PROBLEM else ["--no-sandbox"])]
+    for number in range(4):
+        path = small_class / "submitted" / f"student {number}" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        hostile.cell_of(notebook, "predict").source = "import time; time.sleep(50)"
+        nbformat.write(notebook, path)
+    started = subprocess.Popen(
+        [sys.executable, "-m", "fmnist_helpers.grading", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((small_class / "staged").glob("*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(3)
+    started.send_signal(signal.SIGINT)
+    _, told = started.communicate(timeout=120)
+    assert started.returncode == 130
+    assert "the same command goes on from there" in told
+    assert not list((small_class / "outcomes").rglob("*.json"))
 
 
 def test_table_keeps_other_assignments_and_own_settings_count(small_class):

@@ -7,6 +7,7 @@ python -m fmnist_helpers.grading grade --submitted DIR --out DIR [--assignment N
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from fmnist_helpers.grading.classroom import SOURCE, Classroom
 from fmnist_helpers.grading.execute import available_jobs
-from fmnist_helpers.grading.grade import Grader, Marks, Options, Outcome, read_marks
+from fmnist_helpers.grading.grade import Grader, Options
 from fmnist_helpers.grading.release import release
 from fmnist_helpers.grading.report import table, write_csv
 from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem
@@ -49,6 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with lock.acquire(timeout=0):
             return options.run(options)
+    except KeyboardInterrupt:
+        print(
+            "\nStopped. What is finished is kept; the same command goes on from there.",
+            file=sys.stderr,
+            flush=True,
+        )
+        # At once: submissions that are at work may take minutes, and die with this process.
+        os._exit(130)
     except Timeout:
         print(f"Another run is at work in {options.out}; wait for it to end.", file=sys.stderr)
         return 2
@@ -92,22 +101,15 @@ def _grade(options: argparse.Namespace) -> int:
     grader = Grader(classroom, Options(limits, options.jobs, sandboxed=not problem))
     with progress_bar(total=len(pairs), desc="Grading", unit="submission") as bar:
         outcomes = grader.grade(pairs, done=lambda outcome: bar.update())
-    rows = [(outcome, _marks(classroom, outcome)) for outcome in outcomes]
-    for outcome, marks in rows:
-        if marks is not None:
-            grader.write_feedback(outcome, marks)
+    rows = [(outcome, None if outcome.problem else grader.write_feedback(outcome)) for outcome in outcomes]
     # The table on disk keeps what earlier runs said of other assignments.
-    earlier = [(outcome, _marks(classroom, outcome)) for outcome in grader.others(names)]
+    earlier = [(one, None if one.problem else grader.write_feedback(one)) for one in grader.others(names)]
     write_csv(options.out / "grades.csv", sorted([*rows, *earlier], key=lambda row: row[0].assignment))
     print(table(rows))
     print(
         f"Points by task: {options.out / 'grades.csv'}; a page for each student: {options.out / 'feedback'}"
     )
     return int(any(outcome.problem == "not graded" for outcome in outcomes))
-
-
-def _marks(classroom: Classroom, outcome: Outcome) -> Marks | None:
-    return None if outcome.problem else read_marks(classroom, outcome.student, outcome.assignment)
 
 
 def _enrolled(classroom: Classroom) -> list[str]:

@@ -104,12 +104,16 @@ class Grader:
         try:
             for assignment in sorted({assignment for _, assignment in pairs}):
                 self._register(assignment)
-            with ThreadPoolExecutor(self.options.jobs) as pool:
-                futures = {pool.submit(self._grade_one, *pair): pair for pair in pairs}
-                outcomes = {}
+            outcomes = {}
+            pool = ThreadPoolExecutor(self.options.jobs)
+            futures = {pool.submit(self._grade_one, *pair): pair for pair in pairs}
+            try:
                 for future in as_completed(futures):
                     outcomes[futures[future]] = future.result()
                     done(future.result())
+            finally:
+                # After an interrupt nobody waits for what is still at work.
+                pool.shutdown(wait=False, cancel_futures=True)
         finally:
             os.chdir(here)
         return [outcomes[pair] for pair in pairs]
@@ -130,7 +134,11 @@ class Grader:
             submission = submissions.find(
                 self.classroom.submitted, student, assignment, self._sources[assignment]
             )
-            return self._grade_found(submission)
+            outcome = self._grade_found(submission)
+            if not outcome.problem:
+                # Now, while others run, and again by the command if a person has changed the marks.
+                self.write_feedback(outcome)
+            return outcome
         except Exception as error:
             self._log_error(student, assignment)
             outcome = Outcome(student, assignment, problem=FAILED)
@@ -235,16 +243,19 @@ class Grader:
         with open(self.classroom.folder / "nbgrader.log", "a", encoding="utf-8") as log:
             log.write(f"--- {student}, {assignment}\n{traceback.format_exc()}\n")
 
-    def write_feedback(self, outcome: Outcome, marks: Marks) -> None:
-        """Write the feedback page, unless marks and comments are those it shows already."""
-        page = self.classroom.folder / "feedback" / outcome.student / f"{outcome.assignment}.html"
-        remarks = remarks_on(outcome, marks)
-        digest = hashlib.sha256(f"{outcome.key}{marks}{remarks}".encode()).hexdigest()
-        if outcome.feedback != digest or not page.exists():
-            with self._lock:
-                write_feedback(self.classroom, outcome.student, outcome.assignment, remarks)
-            outcome.feedback = digest
-            self.save(outcome)
+    def write_feedback(self, outcome: Outcome) -> Marks | None:
+        """Write the feedback page, unless marks and comments are those it shows already; return the marks."""
+        with self._lock:
+            marks = read_marks(self.classroom, outcome.student, outcome.assignment)
+            if marks is not None:
+                page = self.classroom.folder / "feedback" / outcome.student / f"{outcome.assignment}.html"
+                remarks = remarks_on(outcome, marks)
+                digest = hashlib.sha256(f"{outcome.key}{marks}{remarks}".encode()).hexdigest()
+                if outcome.feedback != digest or not page.exists():
+                    write_feedback(self.classroom, outcome.student, outcome.assignment, remarks)
+                    outcome.feedback = digest
+                    self.save(outcome)
+        return marks
 
 
 class _RecordingAutograde(OneSubmission, Autograde):

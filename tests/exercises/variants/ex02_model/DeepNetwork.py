@@ -72,6 +72,46 @@ class DeepNetwork(nn.Module):
         return values
 
 
+# %% correct: the last layer is registered first
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        *hidden, last = pairwise(widths)
+        self.head = nn.Linear(*last)
+        self.body = nn.Sequential(*(nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in hidden))
+
+    def forward(self, images):
+        return self.head(self.body(images.flatten(start_dim=1)))
+
+
+# %% correct: layers that find their inputs when they are first called
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleDict({f"to{width}": nn.LazyLinear(width) for width in widths[1:]})
+
+    def forward(self, images):
+        values = images.view(images.shape[0], -1)
+        *hidden, last = self.layers.values()
+        for layer in hidden:
+            values = nn.functional.relu(layer(values))
+        return last(values)
+
+
+# %% correct: networks inside networks, registered by hand, weights the other way round
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        first, second, *rest = widths
+        self.register_parameter("bias", nn.Parameter(torch.randn(1, second) / 3))
+        self.register_parameter("table", nn.Parameter(torch.randn(first, second) / 3))
+        self.rest = DeepNetwork([second, *rest]) if rest else None
+
+    def forward(self, images):
+        values = images.flatten(1) @ self.table + self.bias
+        return values if self.rest is None else self.rest(torch.relu(values))
+
+
 # %% wrong: plain_list | parameters() gives 0 numbers
 class DeepNetwork(nn.Module):
     def __init__(self, widths):
@@ -151,7 +191,7 @@ class DeepNetwork(nn.Module):
         return torch.sigmoid(self.layers[-1](values))
 
 
-# %% wrong: none | with a ReLU between each two of them
+# %% wrong: none | no ReLU stands between the layers
 class DeepNetwork(nn.Module):
     def __init__(self, widths):
         super().__init__()
@@ -202,3 +242,152 @@ class DeepNetwork(nn.Module):
         for layer in self.layers[:-1]:
             values = layer(values).relu()
         self.layers[-1](values)
+
+
+# %% wrong: plain_list | parameters() gives 0 numbers
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = [nn.Linear(*pair) for pair in pairwise(widths)]
+
+    def forward(self, images):
+        values = images.flatten(start_dim=1)
+        for layer in self.layers:
+            values = layer(values).relu()
+        return values.softmax(dim=1)
+
+
+# %% wrong: plain_list | state_dict() gives 0 numbers
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = [nn.Linear(*pair) for pair in pairwise(widths)]
+
+    def parameters(self, recurse=True):
+        for layer in self.layers:
+            yield from layer.parameters()
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values)
+
+
+# %% wrong: probabilities_in | a softmax went over the images
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values).softmax(dim=0)
+
+
+# %% wrong: probabilities_in | logarithms of probabilities
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values).log_softmax(dim=1)
+
+
+# %% wrong: probabilities_in | each row of the output sums to 1
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        logits = self.layers[-1](values)
+        return logits if self.training else logits.softmax(dim=1)
+
+
+# %% wrong: none | a ReLU stands before the first layer
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers:
+            values = layer(values.relu())
+        return values
+
+
+# %% wrong: none | all the weights; the biases are missing
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair, bias=False) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values)
+
+
+# %% wrong: none | the logits were not recorded for derivatives
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    @torch.no_grad()
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values)
+
+
+# %% wrong: none | the loss gives no derivative for | DeepNetwork-test
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.flatten(1)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu().detach()
+        return self.layers[-1](values)
+
+
+# %% wrong: none | it raised RuntimeError
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values)
+
+
+# %% wrong: none | the output should have shape (1, 4), and it has (4,)
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(widths))
+
+    def forward(self, images):
+        values = images.squeeze().flatten(1) if len(images) > 1 else images.flatten()
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values)

@@ -60,6 +60,33 @@ def confident_predictions(model, images, threshold):
     return torch.where(best.values < threshold, torch.full_like(best.indices, -1), best.indices), best.values
 
 
+# %% correct: only the layers that are in training mode are switched, forward called by name
+def confident_predictions(model, images, threshold):
+    switched = [module for module in model.modules() if module.training]
+    for module in switched:
+        module.training = False
+    torch.set_grad_enabled(False)
+    shares = model.forward(images).log_softmax(dim=1).exp()
+    torch.set_grad_enabled(True)
+    for module in switched:
+        module.training = True
+    best, labels = torch.sort(shares, dim=1, descending=True)
+    best, labels = best[:, 0], labels[:, 0]
+    sure = (best >= threshold).long()
+    return labels * sure - (1 - sure), best
+
+
+# %% correct: in double precision, given back as float32, from NumPy
+def confident_predictions(model, images, threshold):
+    mode = model.training
+    with torch.no_grad():
+        shares = model.eval()(images).double().softmax(1).numpy()
+    model.train(mode)
+    labels, best = shares.argmax(1), shares.max(1)
+    labels[best < threshold] = -1
+    return torch.from_numpy(labels), torch.from_numpy(best).float()
+
+
 # %% wrong: mode_returns | found in training mode and left in evaluation mode | confident_predictions-modes
 def confident_predictions(model, images, threshold):
     model.eval()
@@ -94,7 +121,7 @@ def confident_predictions(model, images, threshold):
     return labels, probabilities
 
 
-# %% wrong: eval_stops_gradients | called with gradients on | confident_predictions-modes
+# %% wrong: eval_stops_gradients | PyTorch recorded the computation | confident_predictions-modes
 def confident_predictions(model, images, threshold):
     mode = model.training
     model.eval()
@@ -167,3 +194,73 @@ def confident_predictions(model, images, threshold):
     model.train(mode)
     labels[probabilities < threshold] = -1
     return labels
+
+
+# %% wrong: none | at the threshold 1 | confident_predictions-results
+def confident_predictions(model, images, threshold):
+    mode = model.training
+    model.eval()
+    with torch.no_grad():
+        probabilities, labels = model(images).softmax(dim=1).max(dim=1)
+    model.train(mode)
+    return torch.where(probabilities > threshold, labels, -1), probabilities
+
+
+# %% wrong: none | each keeps its own, in doubt or not | confident_predictions-results
+def confident_predictions(model, images, threshold):
+    mode = model.training
+    model.eval()
+    with torch.no_grad():
+        probabilities, labels = model(images).softmax(dim=1).max(dim=1)
+    model.train(mode)
+    doubtful = probabilities < threshold
+    labels[doubtful] = -1
+    probabilities[doubtful] = 0.0
+    return labels, probabilities
+
+
+# %% wrong: none | should have shape | confident_predictions-results
+def confident_predictions(model, images, threshold):
+    mode = model.training
+    model.eval()
+    with torch.no_grad():
+        probabilities, labels = model(images).softmax(dim=1).max(dim=1)
+    model.train(mode)
+    sure = probabilities >= threshold
+    return labels[sure], probabilities[sure]
+
+
+# %% wrong: none | came back; | confident_predictions-results
+def confident_predictions(model, images, threshold):
+    mode = model.training
+    model.eval()
+    with torch.no_grad():
+        logits = model(images)
+    model.train(mode)
+    labels = logits.argmax(dim=1)
+    labels[logits.max(dim=1).values < threshold] = -1
+    return labels, logits.softmax(dim=1).max(dim=1).values
+
+
+# %% wrong: none | not right yet
+def confident_predictions(model, images, threshold):
+    model.eval()
+    with torch.no_grad():
+        probabilities, labels = model(images).softmax(dim=0).max(dim=1)
+    labels[probabilities < threshold] = -1
+    return labels, probabilities
+
+
+# %% wrong: none | left frozen | confident_predictions-modes
+def confident_predictions(model, images, threshold):
+    mode = model.training
+    model.eval().requires_grad_(False)
+    probabilities, labels = model(images).softmax(dim=1).max(dim=1)
+    model.train(mode)
+    labels[probabilities < threshold] = -1
+    return labels, probabilities
+
+
+# %% wrong: none | it is not written yet
+def confident_predictions(model, images, threshold):
+    raise NotImplementedError()

@@ -37,3 +37,13 @@ held = True
 predicted = {"parameters": 15910, "logits": 10, "same_in_training": "no", "same_in_evaluation": "yes"}
 # next cell
 held = {"parameters": True, "logits": True, "same_in_training": False, "same_in_evaluation": True}
+
+# %% wrong: none | held should be a dict with exactly the keys
+predicted = {"parameters": 15910, "logits": 10, "same_in_training": "no", "same_in_evaluation": "yes"}
+# next cell
+held = {"parameters": True, "logits": True, "modes": True}
+
+# %% wrong: none | should be True or False, and it is of type str
+predicted = {"parameters": 15910, "logits": 10, "same_in_training": "no", "same_in_evaluation": "yes"}
+# next cell
+held = {"parameters": "yes", "logits": "yes", "same_in_training": "yes", "same_in_evaluation": "yes"}
