@@ -15,6 +15,8 @@ from tests.download_faults import FAULTS, IMPATIENT, CannotRunError, Mirror, Off
 
 MOST_SECONDS = 30
 """A healthy run takes under ten, most of it waiting; without a limit a server here goes on for ever."""
+MOST_SECONDS_OF_MANY = 600
+"""Where many processes are started one after the other, a busy machine may take minutes; no server hangs there."""
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -29,7 +31,7 @@ def test_real_gets_the_data_or_says_what_was_wrong(fault):
         assert "set FMNIST_" in outcome.said
         assert outcome.said.endswith(".")
         assert ".. " not in outcome.said.replace(" ... ", " ")
-    check_bounds(outcome, fault.untouched)
+    check_bounds(outcome, fault, fault.untouched)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -45,7 +47,7 @@ def test_auto_gets_the_data_or_the_stand_in_with_its_notice(fault):
         assert outcome.gave == "real data" or "STAND-IN DATA" in last
         assert len(before) <= 1
     assert outcome.trusted == ("none" if outcome.gave == "sentence" else "intact")
-    check_bounds(outcome, untouched=False)
+    check_bounds(outcome, fault, untouched=False)
 
 
 def produce(fault, source):
@@ -55,8 +57,8 @@ def produce(fault, source):
         pytest.skip(f"NOT RUN, {fault.name}: {error}")
 
 
-def check_bounds(outcome, untouched):
-    assert outcome.seconds < MOST_SECONDS
+def check_bounds(outcome, fault, untouched):
+    assert outcome.seconds < (MOST_SECONDS if fault.run is None else MOST_SECONDS_OF_MANY)
     assert untouched or outcome.leftovers == []
 
 

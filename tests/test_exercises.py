@@ -200,3 +200,23 @@ def test_students_copy_runs_up_to_the_first_task_and_says_what_to_do(classroom, 
     assert [cell.execution_count for cell in codes[: first + 1]] == list(range(1, first + 2))
     assert codes[first].outputs[-1].ename == "NotImplementedError"
     assert COURSE.is_dir()
+
+
+# --- the instructor's guide --------------------------------------------------------------------------------
+
+
+def test_points_and_times_of_the_guide_are_those_of_the_notebooks():
+    guide = (EXERCISES / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| \[`(\w+)`\]\([^)]*\) \| (.+) \|$", guide, flags=re.MULTILINE))
+    assert list(rows) == NAMES
+    for name, row in rows.items():
+        text = "\n".join(cell.source for cell in read_source(name).cells if cell.cell_type == "markdown")
+        points, minutes = (
+            re.search(pattern, text)[1] for pattern in (r"\*\*Points:\*\* (\d+)", r"about (\d+) min")
+        )
+        titles = re.findall(r"^## Task \d: (.*) \((\d+) points?\)$", text, flags=re.MULTILINE)
+        _, tasks_and_points, total, by_hand, time = [part.strip() for part in row.split("|")]
+        assert tasks_and_points == "; ".join(f"{title}: {number}" for title, number in titles)
+        assert (total, by_hand, time) == (points, titles[-1][1], f"{minutes} min")
+    together = re.search(r"^\| together \| \| \| (\d+) \| (\d+) \|", guide, flags=re.MULTILINE)
+    assert int(together[1]) == sum(int(row.split("|")[2]) for row in rows.values())
