@@ -1,13 +1,18 @@
 """Where a model runs and what makes a run repeatable: machine, device and seed."""
 
+import json
 import math
 import os
 import platform
 import random
+import statistics
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from fmnist_helpers.model import IMAGE_SHAPE, NeuralNetwork
 
 
 def pick_device() -> torch.device:
@@ -51,6 +56,38 @@ def describe_machine() -> str:
         f"device: {device} ({name}), threads: {torch.get_num_threads()} of {os.cpu_count()}\n"
         f"memory: {min(memory.available, total) / 1e9:.1f} GB free of {total / 1e9:.1f} GB"
     )
+
+
+def iteration_seconds(num_iterations: int = 100) -> float:
+    """Return how long one training iteration of the course's model takes here, in seconds.
+
+    Measured on the CPU with a batch of 64 and as many threads as PyTorch uses; the median, so that a
+    neighbour's burst of work does not count. Takes a fraction of a second and leaves random numbers as they were.
+    """
+    with torch.random.fork_rng(devices=[]):
+        model = NeuralNetwork()
+        images, labels = torch.rand(64, *IMAGE_SHAPE), torch.randint(0, 10, (64,))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    times = []
+    for _ in range(num_iterations):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def expected_seconds(recorded: str | Path) -> dict[str, float]:
+    """Return how long the cells of each lesson will probably run on this machine, in seconds.
+
+    Args:
+        recorded: a file that ``python -m tests.benchmarks.lessons --write`` made: the seconds of each lesson on
+            some machine, and of one training iteration there. They are scaled by the speed of this machine.
+    """
+    there = json.loads(Path(recorded).read_text(encoding="utf-8"))
+    ratio = iteration_seconds() / there["iteration_seconds"]
+    return {name: figures["seconds"] * ratio for name, figures in there["lessons"].items()}
 
 
 def _memory_limit() -> float:

@@ -38,11 +38,16 @@ def execute(path: Path) -> None:
 
 
 def tidy(notebook: nbformat.NotebookNode) -> None:
-    """Keep of the metadata only what a lesson means to say: its kernel, its language and its tags."""
+    """Keep only what a lesson means to say: its kernel, its language, its tags, and no view of a widget that is gone.
+
+    What stays of an interactive part is its still picture, which every viewer shows.
+    """
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def main(names: list[str]) -> None:

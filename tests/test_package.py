@@ -24,7 +24,7 @@ ALLOWED = {
     "history": set(),
     "batch_checks": {"torch"},
     "loops": {"torch", "fmnist_helpers.progress", "fmnist_helpers.history", "fmnist_helpers.batch_checks"},
-    "runtime": {"torch", "numpy"},
+    "runtime": {"torch", "numpy", "fmnist_helpers.model"},
     "loaders": {"torch", "torchvision", "numpy"},
     "download": {"fmnist_helpers.progress"},
     "data": {"filelock", "fmnist_helpers.standin", "fmnist_helpers.download"},

@@ -21,7 +21,7 @@ NUMBER = re.compile(
 )
 
 # A figure's pixels depend on fonts and versions. Its text alternative stays and is compared.
-PIXELS = re.compile(r'src="data:image/png;base64,[^"]*"')
+PIXELS = re.compile(r'src="data:image/(png|svg\+xml);base64,[^"]*"')
 
 
 @dataclass(frozen=True)

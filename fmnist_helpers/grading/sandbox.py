@@ -157,10 +157,18 @@ def process_groups(limits: Limits) -> Iterator[list[Path]]:
 
 def remove_stale_groups() -> None:
     """Remove the cgroups of runs that were killed before they could do it."""
-    for parent, _ in _parents(Limits()):
-        for group in parent.glob("fmnist-grading-*"):
-            if not Path("/proc", group.name.split("-")[2]).exists():
-                _end(group)
+    for group in stale_groups():
+        _end(group)
+
+
+def stale_groups() -> list[Path]:
+    """Return the cgroups that this process could have made, of runs that are no more."""
+    return [
+        group
+        for parent, _ in _parents(Limits())
+        for group in parent.glob("fmnist-grading-*")
+        if not Path("/proc", group.name.split("-")[2]).exists()
+    ]
 
 
 def limits_reached(groups: list[Path]) -> list[str]:

@@ -3,9 +3,9 @@
 ``python -m tests.benchmarks.grading [ROUNDS]`` grades the same honest submissions of exercise 05 in three ways,
 interleaved, and prints medians and ratios:
 
-- with our command, one after another and two side by side: eight submissions each;
+- with our command, one after another and two side by side: sixteen submissions each;
 - one submission with stock ``nbgrader autograde`` in a process of its own, and with our command, in the sandbox;
-- what one more submission costs our command, from the difference of eight submissions and one.
+- what one more submission costs our command, from the difference of sixteen submissions and one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import torch
 from fmnist_helpers.grading.sandbox import bubblewrap_problem
 from tests.exercises.hostile import ASSIGNMENT, solved
 
-NUMBER = 8
+NUMBER = 16
 ENVIRONMENT = {
     **os.environ,
     "TQDM_DISABLE": "1",

@@ -18,6 +18,7 @@ import nbformat
 import torch
 from nbclient import NotebookClient
 
+from fmnist_helpers.runtime import iteration_seconds
 from tests.execute_lessons import CELL_SECONDS, KERNEL, NOTEBOOKS
 
 STORED = NOTEBOOKS / "results" / "lesson_times.json"
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"store the figures in {STORED.name}")
     write = parser.parse_args().write
     os.environ.update(OMP_NUM_THREADS="1", TQDM_DISABLE="1")
+    torch.set_num_threads(1)
     imports = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import torch, torchvision")])
     _, base = measure(imports, NOTEBOOKS)
     print(f"a kernel with torch and torchvision alone takes {base:.0f} MB")
@@ -60,7 +62,8 @@ def main() -> None:
         figures[path.stem] = {"seconds": round(seconds), "megabytes_beyond_imports": round(peak - base)}
     if write:
         machine = f"{platform.machine()}, {os.cpu_count()} cores, 1 thread, torch {torch.__version__}"
-        STORED.write_text(json.dumps({"machine": machine, "lessons": figures}, indent=1) + "\n")
+        speed = {"machine": machine, "iteration_seconds": round(iteration_seconds(), 5)}
+        STORED.write_text(json.dumps({**speed, "lessons": figures}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,179 @@
+"""Lesson 01: look at any garment and its bytes, and at any batch as the loader gives it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import torch
+from ipywidgets import Checkbox, Dropdown
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from fmnist_helpers.data import CLASSES
+from fmnist_helpers.loaders import InMemoryDataset, make_loaders
+from fmnist_helpers.widgets.parts import (
+    Caption,
+    Interactive,
+    Slider,
+    View,
+    picture,
+    pixels_source,
+    side_by_side,
+)
+
+SPLITS = ("training", "validation", "test")
+BATCH_SIZES = (8, 32, 64)
+
+
+def samples_of(loader: DataLoader) -> tuple[Tensor, Tensor]:
+    """Return all images (uint8, shape (N, 28, 28)) and labels of a loader that :func:`make_loaders` made."""
+    dataset = loader.dataset
+    if isinstance(dataset, InMemoryDataset):
+        return dataset.images, dataset.labels
+    chosen = torch.as_tensor(dataset.indices)
+    return dataset.dataset.images[chosen], dataset.dataset.labels[chosen]
+
+
+class ImageBrowser(Interactive):
+    """One garment at a time, by split and class, beside the bytes that it is made of.
+
+    Args:
+        root: what :func:`prepare_data` returned.
+        num_valid: size of the validation split, as :func:`make_loaders` takes it.
+    """
+
+    caption = Caption(
+        "Any garment, and its bytes",
+        "choose a class and move the slider; Tab reaches each control, the arrow keys move it.",
+        "where will a pair of trousers have its zeros, and where will a sneaker?",
+        "the numbers are the picture. Two garments of one class share few numbers exactly, but large numbers "
+        "stand at similar places.",
+    )
+    still_alt = "One garment of the training split, in grey on black."
+
+    def __init__(self, root: str | Path, num_valid: int = 5000) -> None:
+        self._samples = dict(
+            zip(SPLITS, map(samples_of, make_loaders(root, num_valid=num_valid)), strict=True)
+        )
+        self.split = Dropdown(description="split", options=SPLITS)
+        self.label = Dropdown(description="class", options=[(name, i) for i, name in enumerate(CLASSES)])
+        self.place = Slider("garment", max=1)
+        super().__init__([self.split, self.label, self.place])
+
+    def view(self) -> View:
+        images, labels = self._samples[self.split.value]
+        members = (labels == self.label.value).nonzero().flatten()
+        self.place.max = len(members) - 1
+        sample = int(members[self.place.number])
+        pixels = images[sample].numpy()
+        name = CLASSES[self.label.value]
+        shown = picture(pixels_source(pixels), f"A garment of the class {name}, in grey on black", 224)
+        said = (
+            f"{name}: garment {self.place.number + 1} of {len(members)} in the {self.split.value} split. "
+            f"Bytes from {pixels.min()} to {pixels.max()}, mean {pixels.mean():.1f}; "
+            f"{(pixels == 0).mean():.0%} of them are 0."
+        )
+        return View(side_by_side(shown, byte_table(pixels)), said)
+
+    def still(self) -> str:
+        images, labels = self._samples["training"]
+        first = images[(labels == 0).nonzero()[0, 0]].numpy()
+        return picture(pixels_source(first), self.still_alt, 224)
+
+
+def byte_table(pixels) -> str:
+    """Return an HTML table of the bytes of an image; each cell has the grey of its pixel."""
+    cell = "padding: 0; width: 17px; height: 15px; text-align: center; border: 0"
+    header = "".join(f'<th scope="col" style="{cell}; font-weight: normal">{c}</th>' for c in range(28))
+    rows = []
+    for number, row in enumerate(pixels.tolist()):
+        # At 118 black and white text stand out equally, each at more than 4.5 to 1.
+        cells = "".join(
+            f'<td style="{cell}; background: rgb({v},{v},{v}); color: {"#000" if v > 118 else "#fff"}">{v}</td>'
+            for v in row
+        )
+        rows.append(f'<tr><th scope="row" style="{cell}; font-weight: normal">{number}</th>{cells}</tr>')
+    return (
+        '<div style="max-width: 100%; overflow-x: auto" tabindex="0" role="region" aria-label="Bytes of the image">'
+        '<table style="border-collapse: collapse; font-size: 8.5px; line-height: 1; table-layout: fixed">'
+        '<caption style="text-align: left; font-size: 12px; padding: 2px">row by row, column by column</caption>'
+        f'<thead><tr><td style="{cell}"></td>{header}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+class BatchBrowser(Interactive):
+    """Any batch of any epoch, as the training loader gives it.
+
+    Args:
+        root: what :func:`prepare_data` returned.
+        num_valid: size of the validation split, as :func:`make_loaders` takes it.
+    """
+
+    caption = Caption(
+        "A batch, as the loader gives it",
+        "move to the last batch; switch shuffling on and off; go from epoch 1 to epoch 2.",
+        "without shuffling, what will be different in epoch 2?",
+        "the shape of the last batch, and that with shuffling every epoch comes in another order.",
+    )
+    still_alt = "The first eight images of a shuffled training split, all kinds of garments mixed."
+
+    def __init__(self, root: str | Path, num_valid: int = 5000) -> None:
+        self._images, self._labels = samples_of(make_loaders(root, num_valid=num_valid).train)
+        self.batch_size = Dropdown(description="batch size", options=BATCH_SIZES)
+        self.shuffle = Checkbox(description="shuffle", value=True, indent=False)
+        self.epoch = Dropdown(description="epoch", options=(1, 2, 3))
+        self.batch = Slider("batch", min=1, value=1, max=len(self._labels))
+        super().__init__([self.batch_size, self.shuffle, self.epoch, self.batch])
+
+    def view(self) -> View:
+        epochs = order_of_epochs(len(self._labels), self.batch_size.value, self.shuffle.value, epochs=3)
+        batches = epochs[self.epoch.value - 1]
+        self.batch.max = len(batches)
+        chosen = batches[self.batch.number - 1]
+        names = [CLASSES[label] for label in self._labels[chosen]]
+        pictures = zip(self._images[chosen].numpy(), names, strict=True)
+        cells = "".join(
+            '<figure style="margin: 2px; width: 66px; text-align: center; font-size: 10px">'
+            f'{picture(pixels_source(pixels), name, 56)}<figcaption aria-hidden="true">{name}</figcaption></figure>'
+            for pixels, name in pictures
+        )
+        said = (
+            f"Batch {self.batch.number} of {len(batches)} in epoch {self.epoch.value}: images of shape "
+            f"({len(names)}, 1, 28, 28), labels {self._labels[chosen][:8].tolist()}"
+            f"{' and so on' if len(names) > 8 else ''}."
+        )
+        return View(f'<div style="display: flex; flex-wrap: wrap; max-width: 560px">{cells}</div>', said)
+
+    def still(self) -> str:
+        chosen = order_of_epochs(len(self._labels), 8, True, epochs=1)[0][0]
+        row = torch.cat(list(self._images[chosen]), dim=1).numpy()
+        return picture(pixels_source(row), self.still_alt, 448)
+
+
+@functools.lru_cache
+def order_of_epochs(
+    num_samples: int, batch_size: int, shuffle: bool, epochs: int, seed: int = 0
+) -> list[list[Tensor]]:
+    """Return which samples a ``DataLoader`` with these settings gives, by epoch and batch.
+
+    A loader over the sample numbers themselves tells, so that this is the order of a real loader.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    loader = DataLoader(
+        _Numbers(num_samples), batch_size, shuffle=shuffle, generator=generator, collate_fn=torch.tensor
+    )
+    return [list(loader) for _ in range(epochs)]
+
+
+class _Numbers(Dataset):
+    """The data set 0, 1, 2, …"""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitems__(self, indices: list[int]) -> list[int]:
+        return indices

@@ -1,0 +1,361 @@
+"""Lesson 05: watch a model train and stop it when you like; break the loop and compare."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from ipywidgets import Button, Dropdown
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader
+
+from fmnist_helpers.batch_checks import LossFunction
+from fmnist_helpers.history import EpochResult, History
+from fmnist_helpers.loops import fit, test_loop, train_loop
+from fmnist_helpers.widgets import faults
+from fmnist_helpers.widgets.chart import line_chart
+from fmnist_helpers.widgets.faults import (
+    DROPOUT_FAULTS,
+    FAULTS,
+    NUM_ITERATIONS,
+    RATES,
+    RIGHT,
+    Curve,
+    run_with_fault,
+)
+from fmnist_helpers.widgets.optimizer import smooth
+from fmnist_helpers.widgets.parts import Caption, Interactive, View, picture, side_by_side, svg_source
+
+SECONDS_BETWEEN_PICTURES = 0.4
+
+
+def watch_training(
+    model: nn.Module,
+    train_loader: DataLoader,
+    valid_loader: DataLoader,
+    loss_fn: LossFunction,
+    optimizer: Optimizer,
+    num_epochs: int,
+) -> TrainingDashboard | History:
+    """Return a dashboard that trains at the press of a button; without a notebook, train and print lines.
+
+    The arguments are those of :func:`fmnist_helpers.fit`. Outside of Jupyter, where no button can be shown, the
+    run starts at once, prints a line for each epoch, and its history is returned.
+    """
+    arguments = (model, train_loader, valid_loader, loss_fn, optimizer, num_epochs)
+    if _in_notebook():
+        return TrainingDashboard(*arguments)
+    history = fit(*arguments, progress=False)
+    print(history)
+    return history
+
+
+def _in_notebook() -> bool:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return hasattr(get_ipython(), "kernel")
+
+
+class TrainingDashboard(Interactive):
+    """Trains in a thread of its own, shows how it goes, and stops when asked to.
+
+    Because it does not block the kernel, other cells can look at the model meanwhile, and the stop button
+    is heard at once. A stopped model keeps what it has learnt; pressing start again goes on.
+
+    Args:
+        model, train_loader, valid_loader, loss_fn, optimizer, num_epochs: as :func:`fmnist_helpers.fit` takes them.
+
+    Attributes:
+        history: one row for each finished epoch.
+        losses: the loss of every batch so far, in nats.
+    """
+
+    caption = Caption(
+        "Training, live",
+        "press Start; then stop it in the middle of an epoch and start it again.",
+        "at which loss will it begin, and will the validation accuracy of the first epoch lie above or "
+        "below the training accuracy?",
+        "the loss of single batches is noisy, its trend is not. After a stop the model is not lost: training "
+        "goes on from there.",
+    )
+    still_alt = "Two empty charts: the loss of each batch, and the accuracy after each epoch."
+
+    def __init__(
+        self,
+        model: nn.Module,
+        train_loader: DataLoader,
+        valid_loader: DataLoader,
+        loss_fn: LossFunction,
+        optimizer: Optimizer,
+        num_epochs: int,
+    ) -> None:
+        self._model, self._optimizer, self._loss_fn = model, optimizer, loss_fn
+        self._train_loader, self._valid_loader, self._num_epochs = train_loader, valid_loader, num_epochs
+        self.history, self.losses = History(), []
+        self._message = "Not started."
+        self._stop, self._worker, self._shown_at = threading.Event(), None, 0.0
+        self.start_button = Button(description="Start", icon="play", tooltip="Train in the background")
+        self.stop_button = Button(
+            description="Stop", icon="stop", tooltip="Stop and keep the model", disabled=True
+        )
+        self.start_button.on_click(self.start)
+        self.stop_button.on_click(self.stop)
+        super().__init__([self.start_button, self.stop_button])
+
+    @property
+    def running(self) -> bool:
+        """Whether it is training."""
+        return self._worker is not None and self._worker.is_alive()
+
+    def start(self, button: Any = None) -> None:
+        """Begin to train, or go on, until all epochs are done."""
+        if self.running or len(self.history) >= self._num_epochs:
+            return
+        self._stop.clear()
+        self.start_button.disabled, self.stop_button.disabled = True, False
+        self._worker = threading.Thread(target=self._train, daemon=True)
+        self._worker.start()
+
+    def stop(self, button: Any = None) -> None:
+        """Stop after the batch at work; the model stays as it is then."""
+        self._stop.set()
+
+    def wait(self) -> None:
+        """Return when training has ended."""
+        if self._worker is not None:
+            self._worker.join()
+
+    def _train(self) -> None:
+        try:
+            while len(self.history) < self._num_epochs and not self._stop.is_set():
+                self._one_epoch()
+            if not self._stop.is_set():
+                self._message = f"Done: {len(self.history)} epochs."
+        except Exception as error:
+            self._message = f"Training ended with an error. {type(error).__name__}: {error}"
+        finally:
+            self.stop_button.disabled = True
+            self.start_button.disabled = len(self.history) >= self._num_epochs
+            self.start_button.description = "Go on"
+            self.refresh()
+
+    def _one_epoch(self) -> None:
+        begun = time.perf_counter()
+        number = len(self.history) + 1
+        loader = _StoppableLoader(self._train_loader, self._stop)
+        train = train_loop(
+            loader, self._model, self._recorded_loss(number, loader), self._optimizer, verbose=False
+        )
+        if loader.given < len(loader):
+            self._message = (
+                f"Stopped in epoch {number} after {loader.given} of {len(loader)} batches. "
+                "The model keeps what it has learnt."
+            )
+            return
+        valid = test_loop(self._valid_loader, self._model, self._loss_fn, verbose=False)
+        self.history.append(EpochResult(number, *train, *valid, time.perf_counter() - begun))
+
+    def _recorded_loss(self, epoch: int, loader: _StoppableLoader) -> LossFunction:
+        def loss_fn(logits: Tensor, labels: Tensor) -> Tensor:
+            loss = self._loss_fn(logits, labels)
+            self.losses.append(loss.item())
+            if time.monotonic() - self._shown_at > SECONDS_BETWEEN_PICTURES:
+                self._message = f"Epoch {epoch} of {self._num_epochs}, batch {loader.given} of {len(loader)}."
+                self.refresh()
+                self._shown_at = time.monotonic()
+            return loss
+
+        loss_fn.reduction = getattr(self._loss_fn, "reduction", "mean")
+        return loss_fn
+
+    def view(self) -> View:
+        said = self._message
+        if self.history:
+            last = self.history[-1]
+            said += (
+                f" After epoch {last.epoch}: training loss {last.train_loss:.3f}, validation loss "
+                f"{last.valid_loss:.3f}, validation accuracy {last.valid_accuracy:.1%}."
+            )
+        return View(side_by_side(*self._charts()), said)
+
+    def _charts(self) -> Iterator[str]:
+        smoothed = smooth(self.losses, 20)
+        # A screen has no room for more points than this.
+        every = max(1, len(smoothed) // 400)
+        epochs = self.history.column("epoch")
+        accuracies = {
+            name: [
+                (epoch, 100 * value)
+                for epoch, value in zip(epochs, self.history.column(f"{part}_accuracy"), strict=True)
+            ]
+            for name, part in (("training", "train"), ("validation", "valid"))
+        }
+        total = self._num_epochs * len(self._train_loader)
+        loss_chart = line_chart(
+            {"loss": list(enumerate(smoothed))[::every]},
+            title="Loss of the batch, mean of 20",
+            xlabel="iteration",
+            ylabel="loss (nats)",
+            xlim=(0, total),
+            ylim=(0, 2.5),
+        )
+        accuracy_chart = line_chart(
+            accuracies,
+            title="Accuracy after each epoch",
+            xlabel="epoch",
+            ylabel="accuracy (%)",
+            xlim=(0, self._num_epochs),
+            ylim=(0, 100),
+            dots=True,
+        )
+        yield picture(svg_source(loss_chart), "The loss of each batch against the iteration", 430)
+        yield picture(svg_source(accuracy_chart), "Training and validation accuracy after each epoch", 430)
+
+    def still(self) -> str:
+        first, _ = self._charts()
+        return first.replace("The loss of each batch against the iteration", self.still_alt)
+
+
+class _StoppableLoader:
+    """Gives the batches of a loader until a flag is set, and counts them."""
+
+    def __init__(self, dataloader: DataLoader, stop: threading.Event) -> None:
+        self._dataloader, self._stop, self.given = dataloader, stop, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self._dataloader:
+            self.given += 1
+            yield batch
+            if self._stop.is_set():
+                return
+
+    def __len__(self) -> int:
+        return len(self._dataloader)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataloader, name)
+
+
+class BreakTheLoop(Interactive):
+    """One fault at a time in a training loop, its curves beside those of the right loop.
+
+    Args:
+        make_loader: makes the training loader; called for every run, so that each sees the same batches.
+        valid_loader: its first thousand samples are the ones evaluated.
+    """
+
+    caption = Caption(
+        "Break the loop",
+        "choose a fault and watch it beside the right loop, first at rate 0.1, then at the tutorial's 0.001.",
+        "which of the faults will you see in the loss, and which only in the accuracy?",
+        "no fault raises an error. Some stop all learning, some only slow it down, and at the tiny rate two "
+        "of them even help.",
+    )
+    still_alt = "Accuracy while training, with and without the fault of leaving zero_grad out, at rate 0.1."
+
+    def __init__(self, make_loader: Callable[[], DataLoader], valid_loader: DataLoader) -> None:
+        self._make_loader, self._valid = make_loader, _first_samples(valid_loader)
+        self.curves: dict[tuple[str, float, bool], Curve] = {}
+        self._worker: threading.Thread | None = None
+        self._changed = threading.Event()
+        self.fault = Dropdown(description="fault", options=list(FAULTS))
+        self.rate = Dropdown(description="rate", options=RATES, value=0.1)
+        super().__init__([self.fault, self.rate])
+        # The first pair at once, so that there is something to look at.
+        self._run()
+
+    def refresh(self, change: Any = None) -> None:
+        """Show the chosen pair, and run what of it has not been run yet."""
+        self.show(self.view())
+        if change is not None and self._missing() and not (self._worker and self._worker.is_alive()):
+            self._worker = threading.Thread(target=self._run, daemon=True)
+            self._worker.start()
+
+    def start(self) -> None:
+        """Run the chosen pair as if a control had been moved."""
+        self.refresh(change={})
+
+    def wait(self) -> None:
+        """Return when every run that was asked for is over."""
+        if self._worker is not None:
+            self._worker.join()
+
+    def _pair(self) -> list[tuple[str, float, bool]]:
+        dropout = self.fault.value in DROPOUT_FAULTS
+        return [(fault, self.rate.value, dropout) for fault in (RIGHT, self.fault.value)]
+
+    def _missing(self) -> list[tuple[str, float, bool]]:
+        return [key for key in self._pair() if not self._finished(key)]
+
+    def _finished(self, key: tuple[str, float, bool]) -> bool:
+        return key in self.curves and len(self.curves[key].losses) == NUM_ITERATIONS
+
+    def _run(self) -> None:
+        # The choice may change while this runs; then the new pair comes next.
+        while missing := self._missing():
+            key = missing[0]
+
+            def report(curve: Curve, key: tuple[str, float, bool] = key) -> None:
+                self.curves[key] = curve
+                self.show(self.view())
+
+            fault, rate, dropout = key
+            run_with_fault(fault, rate, self._make_loader(), self._valid, dropout=dropout, report=report)
+        self.show(self.view())
+
+    def view(self) -> View:
+        pair = self._pair()
+        missing = self._missing()
+        if missing:
+            done = max((len(self.curves[key].losses) for key in missing if key in self.curves), default=0)
+            said = f"Running {missing[0][0]}: {done} of {NUM_ITERATIONS} iterations."
+        else:
+            right, faulty = (self.curves[key].accuracies[-1][1] for key in pair)
+            said = f"At the end, accuracy {right:.1%} without the fault and {faulty:.1%} with it."
+            said += " " + faults.TOLD[self.fault.value]
+        return View(side_by_side(*self._charts(pair)), said)
+
+    def _charts(self, pair: list[tuple[str, float, bool]]) -> Iterator[str]:
+        names = ("right loop", self.fault.value)
+        curves = [self.curves.get(key, Curve()) for key in pair]
+        losses = {
+            name: list(enumerate(smooth(curve.losses, 10)))[::3]
+            for name, curve in zip(names, curves, strict=True)
+        }
+        accuracies = {
+            name: [(iteration, 100 * value) for iteration, value in curve.accuracies]
+            for name, curve in zip(names, curves, strict=True)
+        }
+        common = {"xlabel": "iteration", "xlim": (0, NUM_ITERATIONS)}
+        loss = line_chart(
+            losses, title="Loss of the batch, mean of 10", ylabel="loss (nats)", ylim=(0, 4), **common
+        )
+        accuracy = line_chart(
+            accuracies, title="Accuracy on validation images", ylabel="accuracy (%)", ylim=(0, 100), **common
+        )
+        yield picture(svg_source(loss), f"Loss of the right loop and of one with the fault: {names[1]}", 430)
+        yield picture(
+            svg_source(accuracy), f"Accuracy of the right loop and of one with the fault: {names[1]}", 430
+        )
+
+    def still(self) -> str:
+        _, accuracy = self._charts(self._pair())
+        return accuracy.replace(
+            "Accuracy of the right loop and of one with the fault: no zero_grad", self.still_alt
+        )
+
+
+def _first_samples(loader: DataLoader, number: int = 1000) -> tuple[Tensor, Tensor]:
+    images, labels = [], []
+    for some_images, some_labels in loader:
+        images.append(some_images)
+        labels.append(some_labels)
+        if sum(map(len, labels)) >= number:
+            break
+    return torch.cat(images)[:number], torch.cat(labels)[:number]
