@@ -9,11 +9,13 @@ BIN := $(VENV)/bin
 MARK := $(VENV)/.installed
 DEV_MARK := $(VENV)/.installed-dev
 GRADING_MARK := $(VENV)/.installed-grading
+BROWSER_MARK := $(VENV)/.installed-browser
+SITE_MARK := $(VENV)/.installed-site
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab test execute format bench release clean
+.PHONY: help lab test browser-test execute format bench release site clean
 help:  ## say what each command does
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 lab: $(MARK)  ## install what is missing, prepare the data, open JupyterLab at the first notebook
 	"$(BIN)/python" -c "import fmnist_helpers; fmnist_helpers.prepare_data()"
@@ -22,7 +24,10 @@ lab: $(MARK)  ## install what is missing, prepare the data, open JupyterLab at t
 test: $(DEV_MARK)  ## everything a change must pass: unit tests and every lesson, offline, on stand-in data
 	"$(BIN)/python" -m ruff check .
 	"$(BIN)/python" -m ruff format --check .
-	"$(BIN)/python" -m pytest --numprocesses 2 --dist loadscope
+	"$(BIN)/python" -m pytest --numprocesses 2 --dist loadscope --ignore tests/browser
+
+browser-test: $(BROWSER_MARK)  ## run every lesson in JupyterLab and Chromium, by keyboard (some minutes)
+	"$(BIN)/python" -m pytest tests/browser -rs
 
 execute: $(DEV_MARK)  ## run every lesson in place on the real data and store what it shows
 	"$(BIN)/python" -m tests.execute_lessons
@@ -34,9 +39,13 @@ format: $(DEV_MARK)  ## put package, tests and notebooks into the house style
 bench: $(DEV_MARK)  ## measure the loops, the import and each lesson (some minutes)
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.speed
 	"$(BIN)/python" -m tests.benchmarks.lessons
+	"$(BIN)/python" -m tests.benchmarks.lessons --limit-gb 2 || echo "(the run within 2 GB needs the right to make a cgroup)"
 
 release: $(GRADING_MARK)  ## write the students' copies of the exercises into classroom/release
 	"$(BIN)/python" -m fmnist_helpers.grading release --out classroom
+
+site: $(SITE_MARK)  ## build the lessons as web pages in site/, to read without running
+	"$(BIN)/python" -m tests.build_site site
 
 clean:  ## drop the environment; the data stays
 	rm -rf "$(VENV)"
@@ -56,3 +65,11 @@ $(DEV_MARK): $(MARK)
 $(GRADING_MARK): $(MARK)
 	"$(BIN)/python" -m pip install --quiet --editable '.[grading]'
 	@touch "$(GRADING_MARK)"
+
+$(BROWSER_MARK): $(DEV_MARK)
+	"$(BIN)/python" -m pip install --quiet --editable '.[browser]'
+	@touch "$(BROWSER_MARK)"
+
+$(SITE_MARK): $(DEV_MARK)
+	"$(BIN)/python" -m pip install --quiet --editable '.[site]'
+	@touch "$(SITE_MARK)"

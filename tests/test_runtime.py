@@ -69,3 +69,20 @@ def test_description_names_versions_device_and_memory():
 def test_description_respects_the_limit_of_a_container(monkeypatch):
     monkeypatch.setattr(runtime, "_memory_limit", lambda: 1e8)
     assert "memory: 0.1 GB free of 0.1 GB" in fh.describe_machine()
+
+
+def test_an_iteration_takes_time_and_leaves_random_numbers_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    assert 0 < runtime.iteration_seconds(5) < 10
+    torch.testing.assert_close(torch.rand(2), expected)
+
+
+def test_expected_seconds_scale_with_the_speed_of_the_machine(tmp_path, monkeypatch):
+    recorded = tmp_path / "times.json"
+    recorded.write_text(
+        '{"iteration_seconds": 0.002, "lessons": {"01": {"seconds": 10}, "05": {"seconds": 60}}}'
+    )
+    monkeypatch.setattr(runtime, "iteration_seconds", lambda: 0.005)
+    assert fh.expected_seconds(recorded) == pytest.approx({"01": 25, "05": 150})

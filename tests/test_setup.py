@@ -3,9 +3,12 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
+import venv
 from pathlib import Path
 
 import pytest
@@ -75,10 +78,67 @@ def test_binder_start_sets_one_thread_and_hands_over():
     assert done.stdout.strip() == "1"
 
 
-def test_postbuild_installs_without_dependencies_and_prepares_data():
-    script = (ROOT / "binder" / "postBuild").read_text()
-    assert "pip install --no-deps" in script
-    assert "prepare_data()" in script
+def copy_of_the_course(folder):
+    """Copy what a clone holds."""
+    kept = ("data", ".*", "build", "dist", "site", "classroom", "__pycache__", "*.egg-info")
+    return Path(shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(*kept)))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Binder runs Linux")
+def test_postbuild_and_start_do_as_binder_would(tmp_path):
+    course = copy_of_the_course(tmp_path / "course")
+    venv.create(tmp_path / "env", symlinks=True)
+    python = tmp_path / "env" / "bin" / "python"
+    # Stands for the conda environment: everything but the package is there already.
+    site = subprocess.run(
+        [python, "-c", "import site; print(site.getsitepackages()[0])"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    Path(site.stdout.strip(), "there.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    environment = {
+        **os.environ,
+        "PATH": f"{python.parent}:{os.environ['PATH']}",
+        "PIP_NO_BUILD_ISOLATION": "0",
+        "PIP_NO_INDEX": "1",
+        "FMNIST_SOURCE": "standin",
+    }
+    environment.pop("FMNIST_DATA", None)
+    done = subprocess.run(
+        [course / "binder" / "postBuild"], cwd=course, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "STAND-IN DATA" in done.stdout
+    assert (course / "data" / "standin" / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").is_file()
+    # At the launch the data is there, and the package is the course's own.
+    code = "import fmnist_helpers as f, torch; print(f.__file__, torch.get_num_threads()); f.prepare_data()"
+    launch = [course / "binder" / "start", python, "-c", code]
+    done = subprocess.run(launch, cwd=course / "notebooks", env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{course / 'fmnist_helpers' / '__init__.py'} 1\n")
+
+
+def test_repo2docker_builds_from_our_files(tmp_path):
+    course = copy_of_the_course(tmp_path / "course")
+    command = [sys.executable, "-m", "repo2docker", "--no-build", "--debug", str(course)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    dockerfile = done.stdout + done.stderr
+    assert done.returncode == 0, dockerfile[-3000:]
+    assert "environment.yml" in dockerfile
+    for words in ("binder/postBuild", "binder/start", "env update"):
+        assert words in dockerfile, words
+
+
+def test_badge_opens_the_first_lesson_in_jupyterlab():
+    address = re.search(r"\]\((https://mybinder.org/v2/[^)]*)\)", (ROOT / "README.md").read_text())[1]
+    assert address.endswith("?urlpath=lab/tree/notebooks/00_start_here.ipynb")
+    assert (ROOT / "notebooks" / "00_start_here.ipynb").is_file()
+
+
+def test_conda_asks_for_the_cpu_build():
+    torch_packages = [text for text in CONDA["dependencies"] if text.startswith("pytorch")]
+    assert torch_packages and all(text.startswith("pytorch-cpu") for text in torch_packages)
 
 
 def test_make_refuses_an_old_python(tmp_path):
@@ -99,5 +159,5 @@ def test_make_refuses_an_old_python(tmp_path):
 
 def test_make_help_names_every_command():
     done = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True)
-    for command in ("lab", "test", "execute", "format", "bench"):
+    for command in ("lab", "test", "browser-test", "execute", "format", "bench", "release", "site", "clean"):
         assert re.search(rf"^\s+make {command} ", done.stdout, flags=re.MULTILINE)

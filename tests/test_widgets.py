@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from itertools import pairwise
@@ -159,10 +160,10 @@ def test_interactive_itself_has_nothing_to_show():
 
 def test_image_browser_shows_the_bytes_of_the_garment(root):
     browser = widgets.ImageBrowser(root, num_valid=100)
-    for split, label, place in (("test", 9, 3), ("validation", 0, 0)):
+    for split, label, place in (("test", 9, 3), ("validation", 0, 1)):
         browser.split.value, browser.label.value, browser.place.value = split, label, place
         images, labels = browser._samples[split]
-        pixels = images[(labels == label).nonzero().flatten()[place]]
+        pixels = images[(labels == label).nonzero().flatten()[place - 1]]
         _, *rows = cells(browser.body)
         assert [[int(v) for v in row[1:]] for row in rows] == pixels.tolist()
         assert fh.CLASSES[label] in browser.spoken and f"the {split} split" in browser.spoken
@@ -232,7 +233,7 @@ def test_layer_path_follows_the_slider_and_the_switch(loaders):
     images, labels = next(iter(loaders.valid))
     model = fh.NeuralNetwork()
     path = widgets.LayerPath(model, images, labels)
-    path.sample.value = 5
+    path.sample.value = 6
     probabilities = model(images[5:6]).softmax(dim=1)[0]
     shown = [float(row[2].rstrip("%")) for row in cells(path.body)[1:]]
     assert shown == pytest.approx((100 * probabilities).tolist(), abs=0.051)
@@ -468,6 +469,65 @@ def test_unknown_fault_is_named(root):
 
 def test_every_fault_has_its_words():
     assert set(faults.TOLD) == set(faults.FAULTS)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Run a fault on the stand-in, each at most once: loss at the end and final accuracy."""
+    root = fh.prepare_data(tmp_path_factory.mktemp("standin"), source="standin")
+    valid = training._first_samples(fh.make_loaders(root).valid)
+
+    @functools.cache
+    def run(fault, rate, dropout=False):
+        loader = fh.make_loaders(root, seed=0).train
+        curve = faults.run_with_fault(fault, rate, loader, valid, dropout=dropout)
+        return sum(curve.losses[-50:]) / 50, curve.accuracies[-1][1], curve
+
+    return run
+
+
+def test_without_zero_grad_it_collapses_at_a_large_rate_and_helps_at_a_tiny_one(run):
+    assert run("no zero_grad", 0.1)[1] < run(faults.RIGHT, 0.1)[1] - 0.3
+    # It had learnt before it lost everything.
+    assert max(accuracy for _, accuracy in run("no zero_grad", 0.1)[2].accuracies) > 0.5
+    assert run("no zero_grad", 0.001)[1] > run(faults.RIGHT, 0.001)[1] + 0.1
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.1])
+@pytest.mark.parametrize("fault", ["step before backward", "zero_grad before step"])
+def test_some_orders_move_nothing_at_any_rate(run, fault, rate):
+    accuracies = {accuracy for _, accuracy in run(fault, rate)[2].accuracies}
+    assert len(accuracies) == 1
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_softmax_first_is_slower_and_has_a_floor(run, rate):
+    assert run("softmax first", rate)[1] < run(faults.RIGHT, rate)[1] - 0.05
+    assert min(run("softmax first", rate)[2].losses) > 1.46
+
+
+def test_hundredfold_rate_helps_the_tiny_one_and_explodes_the_large_one(run):
+    assert run("rate x 100", 0.001)[1] > run(faults.RIGHT, 0.001)[1] + 0.2
+    assert run("rate x 100", 0.1)[1] < 0.3
+    assert not max(run("rate x 100", 0.1)[2].losses) < 100
+
+
+def test_nothing_is_learnt_from_shuffled_labels(run):
+    loss, accuracy, _ = run("shuffled labels", 0.1)
+    assert loss == pytest.approx(2.3026, abs=0.05)
+    assert accuracy < 0.35
+
+
+def test_without_eval_the_model_is_as_good_but_looks_worse(run):
+    right, faulty = run(faults.RIGHT, 0.01, True), run("no eval()", 0.01, True)
+    assert faulty[1] < right[1] - 0.03
+    assert faulty[0] == pytest.approx(right[0], abs=0.1)
+
+
+def test_without_train_dropout_is_gone_and_the_loss_looks_better(run):
+    right, faulty = run(faults.RIGHT, 0.01, True), run("no train() after eval()", 0.01, True)
+    assert faulty[0] < right[0] - 0.05
+    assert faulty[2].losses == run(faults.RIGHT, 0.01)[2].losses
 
 
 # --- predict, then look

@@ -62,7 +62,7 @@ def line_chart(
     ylog: bool = False,
     dots: bool = False,
     mark: tuple[float, str] | None = None,
-    size: tuple[int, int] = (430, 300),
+    size: tuple[int, int] = (404, 290),
 ) -> str:
     """Return an SVG chart with one line for each entry, told apart by colour and dashes, with a legend.
 

@@ -23,7 +23,7 @@ from fmnist_helpers.widgets.parts import (
 )
 
 SPLITS = ("training", "validation", "test")
-BATCH_SIZES = (8, 32, 64)
+BATCH_SIZES = (16, 32, 64)
 
 
 def samples_of(loader: DataLoader) -> tuple[Tensor, Tensor]:
@@ -58,19 +58,19 @@ class ImageBrowser(Interactive):
         )
         self.split = Dropdown(description="split", options=SPLITS)
         self.label = Dropdown(description="class", options=[(name, i) for i, name in enumerate(CLASSES)])
-        self.place = Slider("garment", max=1)
+        self.place = Slider("garment", min=1, value=1, max=len(self._samples["training"][1]))
         super().__init__([self.split, self.label, self.place])
 
     def view(self) -> View:
         images, labels = self._samples[self.split.value]
         members = (labels == self.label.value).nonzero().flatten()
-        self.place.max = len(members) - 1
-        sample = int(members[self.place.number])
+        self.place.max = len(members)
+        sample = int(members[self.place.number - 1])
         pixels = images[sample].numpy()
         name = CLASSES[self.label.value]
         shown = picture(pixels_source(pixels), f"A garment of the class {name}, in grey on black", 224)
         said = (
-            f"{name}: garment {self.place.number + 1} of {len(members)} in the {self.split.value} split. "
+            f"{name}: garment {self.place.number} of {len(members)} in the {self.split.value} split. "
             f"Bytes from {pixels.min()} to {pixels.max()}, mean {pixels.mean():.1f}; "
             f"{(pixels == 0).mean():.0%} of them are 0."
         )
@@ -146,7 +146,7 @@ class BatchBrowser(Interactive):
         return View(f'<div style="display: flex; flex-wrap: wrap; max-width: 560px">{cells}</div>', said)
 
     def still(self) -> str:
-        chosen = order_of_epochs(len(self._labels), 8, True, epochs=1)[0][0]
+        chosen = order_of_epochs(len(self._labels), BATCH_SIZES[0], True, epochs=3)[0][0][:8]
         row = torch.cat(list(self._images[chosen]), dim=1).numpy()
         return picture(pixels_source(row), self.still_alt, 448)
 

@@ -116,7 +116,7 @@ class LogitExplorer(Interactive):
             ylim=(0, 12),
             mark=(logits[label].item(), "here"),
         )
-        return picture(svg_source(chart), self.still_alt, 430)
+        return picture(svg_source(chart), self.still_alt, 404)
 
     def still(self) -> str:
         return self._curves(torch.zeros(len(self.logits)), 0)

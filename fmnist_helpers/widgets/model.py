@@ -62,12 +62,12 @@ class LayerPath(Interactive):
 
     def __init__(self, model: nn.Module, images: Tensor, labels: Tensor) -> None:
         self._model, self._images, self._labels = model, images, labels
-        self.sample = Slider("garment", max=len(images) - 1)
+        self.sample = Slider("garment", min=1, value=1, max=len(images))
         self.relu = Checkbox(description="with ReLU", value=True, indent=False)
         super().__init__([self.sample, self.relu])
 
     def view(self) -> View:
-        number = self.sample.number
+        number = self.sample.number - 1
         image, name = self._images[number], CLASSES[self._labels[number]]
         flat, first, second, logits = self._stages(image)
         probabilities = logits.softmax(dim=0)

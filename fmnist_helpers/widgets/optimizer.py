@@ -68,8 +68,8 @@ class OptimizerRace(Interactive):
         "Four optimisers, one learning rate",
         "move the learning rate from its smallest to its largest value, then the start, then take another surface.",
         "on the narrow valley, which optimiser is the first to run away as the rate grows?",
-        "the rate that suits one optimiser does not suit another: SGD's step grows with the slope, while Adam "
-        "and RMSprop move about as far as the rate says, on any surface.",
+        "the rate that suits one optimiser does not suit another: SGD's step grows with the slope, while RMSprop "
+        "and Adam divide by the size of the gradients and hardly notice how steep a surface is.",
     )
     still_alt = (
         "Four maps of a narrow valley with the paths of SGD, momentum, RMSprop and Adam, all from one start "
@@ -79,8 +79,8 @@ class OptimizerRace(Interactive):
     def __init__(self) -> None:
         self.surface = Dropdown(description="surface", options=list(SURFACES))
         self.rate = Slider("learning rate", options=RATES, value=14)
-        self.start_x = Slider("start, across", min=-9, max=9, step=0.5, value=-8)
-        self.start_y = Slider("start, up", min=-2.5, max=2.5, step=0.25, value=2)
+        self.start_x = Slider("start across", min=-9, max=9, step=0.5, value=-8)
+        self.start_y = Slider("start up", min=-2.5, max=2.5, step=0.25, value=2)
         super().__init__([self.surface, self.rate, self.start_x, self.start_y])
 
     def view(self) -> View:

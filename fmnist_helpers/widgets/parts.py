@@ -19,9 +19,9 @@ import traitlets
 from matplotlib.image import imsave
 
 _SLIDER = """
-let made = 0;
 function render({ model, el }) {
-  const id = `fmnist-slider-${++made}`;
+  // Every slider loads this module anew, so a counter would give them all the same number.
+  const id = `fmnist-slider-${Math.random().toString(36).slice(2)}`;
   const label = document.createElement("label");
   const input = document.createElement("input");
   const shown = document.createElement("output");
@@ -59,7 +59,7 @@ export default { render };
 _SLIDER_STYLE = """
 .fmnist-slider { display: flex; align-items: center; gap: 8px; margin: 2px; min-height: 28px;
   color: var(--jp-widgets-color, black); font-size: var(--jp-widgets-font-size, 13px); }
-.fmnist-slider label { min-width: 110px; }
+.fmnist-slider label { width: 80px; text-align: right; line-height: 1.1; }
 .fmnist-slider input { width: 200px; accent-color: #0072B2; }
 .fmnist-slider output { min-width: 56px; font-variant-numeric: tabular-nums; }
 """
@@ -104,15 +104,28 @@ class Slider(anywidget.AnyWidget):
 
 
 class Spoken(anywidget.AnyWidget):
-    """A line of text that a screen reader reads out whenever it changes."""
+    """A line of text that a screen reader reads out whenever it changes.
+
+    It also sees to it that keys pressed in the controls around it reach them: JupyterLab takes arrow keys and Enter
+    for its own commands, except on elements with the mark that is set here.
+    """
 
     _esm = """
+    function giveKeysToControls(el) {
+      const frame = el.closest(".fmnist-frame");
+      if (!frame) return requestAnimationFrame(() => giveKeysToControls(el));
+      const mark = () => frame.querySelectorAll("input, select, button").forEach(
+        (control) => { control.dataset.lmSuppressShortcuts = "true"; });
+      mark();
+      new MutationObserver(mark).observe(frame, { childList: true, subtree: true });
+    }
     function render({ model, el }) {
       el.setAttribute("role", "status");
       el.classList.add("fmnist-spoken");
       const follow = () => { el.textContent = model.get("text"); };
       model.on("change:text", follow);
       follow();
+      giveKeysToControls(el);
       return () => model.off("change:text", follow);
     }
     export default { render };
@@ -133,7 +146,7 @@ class Caption(NamedTuple):
         """Return the caption as a few lines of HTML."""
         parts = (("Try", self.try_this), ("Predict", self.predict), ("Notice", self.notice))
         lines = "<br>".join(f"<em>{word}:</em> {html.escape(text)}" for word, text in parts)
-        return f"<p><strong>{html.escape(self.title)}</strong><br>{lines}</p>"
+        return f'<p style="line-height: 1.5"><strong>{html.escape(self.title)}</strong><br>{lines}</p>'
 
 
 class View(NamedTuple):
@@ -164,6 +177,7 @@ class Interactive(ipywidgets.VBox):
         self._body, self._spoken = ipywidgets.HTML(), Spoken()
         row = ipywidgets.Box(self.controls, layout=ipywidgets.Layout(flex_flow="row wrap"))
         super().__init__([ipywidgets.HTML(self.caption.as_html()), row, self._spoken, self._body])
+        self.add_class("fmnist-frame")
         for control in self.controls:
             if control.has_trait("value"):
                 control.observe(self.refresh, names="value")
@@ -232,7 +246,8 @@ def pixels_source(pixels: np.ndarray) -> str:
 def side_by_side(*parts: str) -> str:
     """Return parts in a row that wraps where the window is narrow."""
     cells = "".join(f"<div>{part}</div>" for part in parts)
-    return f'<div style="display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start">{cells}</div>'
+    style = "display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; line-height: 1.4"
+    return f'<div style="{style}">{cells}</div>'
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
@@ -256,8 +271,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str) ->
 def bar(share: float, text: str) -> str:
     """Return a horizontal bar of this share (0 to 1) of its place, with its value as text beside it."""
     width = round(90 * min(max(share, 0.0), 1.0), 1)
+    block = "display: inline-block; text-align"
     return (
-        f'<span style="display: inline-block; width: 90px; text-align: left">'
+        f'<span style="{block}: left; width: 90px">'
         f'<span style="display: inline-block; height: 10px; width: {width}px; background: #0072B2"></span></span>'
-        f" {text}"
+        f'<span style="{block}: right; width: 4em">{text}</span>'
     )

@@ -46,6 +46,7 @@ class Prediction(ipywidgets.VBox):
         super().__init__(
             [ipywidgets.HTML(self._head()), self.answer, self.commit, self._outcome, self._spoken]
         )
+        self.add_class("fmnist-frame").add_class("fmnist-prediction")
 
     @property
     def outcome(self) -> str:

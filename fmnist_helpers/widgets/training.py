@@ -214,8 +214,8 @@ class TrainingDashboard(Interactive):
             ylim=(0, 100),
             dots=True,
         )
-        yield picture(svg_source(loss_chart), "The loss of each batch against the iteration", 430)
-        yield picture(svg_source(accuracy_chart), "Training and validation accuracy after each epoch", 430)
+        yield picture(svg_source(loss_chart), "The loss of each batch against the iteration", 404)
+        yield picture(svg_source(accuracy_chart), "Training and validation accuracy after each epoch", 404)
 
     def still(self) -> str:
         first, _ = self._charts()
@@ -339,9 +339,9 @@ class BreakTheLoop(Interactive):
         accuracy = line_chart(
             accuracies, title="Accuracy on validation images", ylabel="accuracy (%)", ylim=(0, 100), **common
         )
-        yield picture(svg_source(loss), f"Loss of the right loop and of one with the fault: {names[1]}", 430)
+        yield picture(svg_source(loss), f"Loss of the right loop and of one with the fault: {names[1]}", 404)
         yield picture(
-            svg_source(accuracy), f"Accuracy of the right loop and of one with the fault: {names[1]}", 430
+            svg_source(accuracy), f"Accuracy of the right loop and of one with the fault: {names[1]}", 404
         )
 
     def still(self) -> str:

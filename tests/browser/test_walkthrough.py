@@ -1,0 +1,362 @@
+"""Every lesson in JupyterLab and a real browser: run, moved by keyboard, read by axe, and photographed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+
+from tests.browser.conftest import SCREENSHOTS
+from tests.execute_lessons import NOTEBOOKS
+
+LESSONS = [path.stem for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))]
+PATIENCE = 400_000
+"""Milliseconds for the longest lesson on a busy machine."""
+
+NOTEBOOK = "jupyterapp.shell.currentWidget"
+DEBRIS = (
+    "Error displaying widget",
+    "Loading widget",
+    "model_id",
+    "VBox(",
+    "Box(children",
+    "it/s]",
+    "Warning:",
+)
+
+
+@dataclass
+class Opened:
+    """A lesson whose cells have all been run, in its page."""
+
+    name: str
+    page: object
+    errors: list[str]
+
+    def cells(self) -> list[dict]:
+        """Return the cells as the notebook in the browser holds them now."""
+        return self.page.evaluate(f"() => {NOTEBOOK}.content.model.toJSON().cells")
+
+    def part(self, title: str):
+        """Return the interactive part with this title."""
+        part = self.page.locator(".fmnist-frame", has_text=title).first
+        # What is far off the screen is not rendered.
+        part.scroll_into_view_if_needed()
+        return part
+
+
+@pytest.fixture(scope="module", params=LESSONS)
+def opened(request, lab, browser) -> Iterator[Opened]:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(20_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{lab}/lab/tree/{request.param}.ipynb?reset")
+    page.wait_for_function(f"() => window.jupyterapp && {NOTEBOOK}?.sessionContext")
+    # A command that comes before the kernel is ready is lost.
+    page.evaluate(f"async () => {{ await {NOTEBOOK}.context.ready; await {NOTEBOOK}.sessionContext.ready; }}")
+    page.evaluate(f"async () => {{ await {NOTEBOOK}.sessionContext.session.kernel.info; }}")
+    page.set_default_timeout(PATIENCE)
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.set_default_timeout(20_000)
+    yield Opened(request.param, page, errors)
+    page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll(); }")
+    page.close()
+
+
+only = pytest.mark.lessons
+"""Runs a test in these lessons alone (``conftest.py`` drops the others)."""
+
+
+# --- the whole lesson
+
+
+def test_no_cell_failed(opened):
+    code = [cell for cell in opened.cells() if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in code)
+    failed = [
+        cell["source"] for cell in code if any(one["output_type"] == "error" for one in cell["outputs"])
+    ]
+    assert failed == []
+    assert opened.errors == []
+
+
+def test_no_debris_is_shown(opened):
+    shown = opened.page.locator(".jp-Notebook").inner_text()
+    assert [words for words in DEBRIS if words in shown] == []
+    stderr = [
+        cell["source"]
+        for cell in opened.cells()
+        for one in cell.get("outputs", [])
+        if one.get("name") == "stderr"
+    ]
+    assert stderr == []
+
+
+def test_table_of_contents_lists_every_heading(opened):
+    text = "\n".join(cell["source"] for cell in opened.cells() if cell["cell_type"] == "markdown")
+    headings = re.findall(r"^#{1,2} (.+)$", text, flags=re.MULTILINE)
+    opened.page.evaluate("async () => { await jupyterapp.commands.execute('toc:show-panel'); }")
+    items = opened.page.locator(".jp-TableOfContents .jp-tocItem-content")
+    items.nth(len(headings) - 1).wait_for(state="visible")
+    assert [item.strip() for item in items.all_inner_texts()] == [
+        heading.replace("`", "") for heading in headings
+    ]
+    opened.page.evaluate("async () => { await jupyterapp.commands.execute('filebrowser:activate'); }")
+
+
+def test_every_control_has_a_name(opened):
+    unnamed = opened.page.evaluate(
+        """() => [...document.querySelectorAll('.jp-OutputArea :is(input, select, button, textarea)')]
+        .filter(one => !(one.labels?.length && one.labels[0].textContent.trim())
+                       && !one.textContent.trim() && !one.ariaLabel && !one.title)
+        .map(one => one.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("width", [1280, 768])
+def test_nothing_overflows_and_a_picture_is_kept(opened, theme, width):
+    page = opened.page
+    page.evaluate(
+        "async theme => { await jupyterapp.commands.execute('apputils:change-theme', {theme}); }",
+        f"JupyterLab {theme}",
+    )
+    page.evaluate("() => { jupyterapp.shell.collapseLeft(); }")
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.wait_for_timeout(500)
+    try:
+        wide = page.evaluate(
+            """() => [...document.querySelectorAll('.jp-OutputArea-output')]
+            .filter(one => one.scrollWidth > one.clientWidth + 1)
+            .map(one => one.innerText.slice(0, 80))"""
+        )
+        # Long printed lines scroll; figures and controls must fit.
+        assert [text for text in wide if "Module" not in text and "def " not in text] == []
+        unseen = page.evaluate(
+            "() => [...document.querySelectorAll('.jp-OutputArea img')].filter(one => !one.naturalWidth).length"
+        )
+        assert unseen == 0
+        photograph(opened, f"{opened.name}-{theme.lower()}-{width}.png", width)
+    finally:
+        page.set_viewport_size({"width": 1280, "height": 1000})
+
+
+def photograph(opened: Opened, name: str, width: int) -> None:
+    """Keep a picture of the whole lesson."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page = opened.page
+    height = page.evaluate(
+        "() => Math.max(...[...document.querySelectorAll('.jp-WindowedPanel-inner, .jp-WindowedPanel-viewport')]"
+        ".map(one => one.scrollHeight))"
+    )
+    page.set_viewport_size({"width": width, "height": min(int(height) + 160, 16_000)})
+    page.evaluate("() => { document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0; }")
+    page.wait_for_timeout(700)
+    page.screenshot(path=SCREENSHOTS / name)
+
+
+def test_axe_finds_nothing_serious_in_what_the_lesson_shows(opened):
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="pip install -e '.[browser]'"
+    ).Axe()
+    opened.page.wait_for_timeout(300)
+    found = axe.run(opened.page, context=".jp-OutputArea-output, .jp-RenderedMarkdown").response["violations"]
+    serious = {
+        f"{one['id']}: {node['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    }
+    assert serious == set()
+
+
+# --- the interactive parts, by keyboard: what they say before and after
+
+
+def said(part) -> str:
+    return part.locator(".fmnist-spoken").text_content()
+
+
+def wait_for(part, words: str, seconds: int = 60) -> str:
+    """Wait until the spoken line of a part holds ``words``; return the line."""
+    part.locator(".fmnist-spoken", has_text=words).wait_for(timeout=1000 * seconds)
+    return said(part)
+
+
+def press(part, label: str, *keys: str) -> None:
+    """Reach a control by its label and press keys."""
+    control = part.get_by_label(label, exact=True)
+    control.focus()
+    for key in keys:
+        control.press(key)
+
+
+@only("01_data")
+def test_garments_and_their_bytes(opened):
+    part = opened.part("Any garment, and its bytes")
+    assert "T-shirt/top: garment 1 of 5500 in the training split" in said(part)
+    first = part.locator("table").inner_text()
+    press(part, "garment", "ArrowRight", "ArrowRight", "ArrowRight")
+    wait_for(part, "T-shirt/top: garment 4 of 5500")
+    assert part.locator("table").inner_text() != first
+    press(part, "class", "ArrowDown")
+    wait_for(part, "Trouser: garment 4 of 5500")
+    press(part, "split", "ArrowDown")
+    wait_for(part, "Trouser: garment 4 of 500 in the validation split")
+
+
+@only("01_data")
+def test_batches_of_the_loader(opened):
+    part = opened.part("A batch, as the loader gives it")
+    first = wait_for(part, "Batch 1 of 3438 in epoch 1: images of shape (16, 1, 28, 28)")
+    assert part.locator("img").count() == 16
+    press(part, "batch", "End")
+    wait_for(part, "Batch 3438 of 3438 in epoch 1: images of shape (8, 1, 28, 28)")
+    assert part.locator("img").count() == 8
+    press(part, "batch", "Home")
+    press(part, "epoch", "ArrowDown")
+    assert wait_for(part, "Batch 1 of 3438 in epoch 2").split("labels")[1] != first.split("labels")[1]
+    press(part, "shuffle", "Space")
+    press(part, "epoch", "ArrowUp")
+    in_order = wait_for(part, "in epoch 1")
+    press(part, "epoch", "ArrowDown")
+    assert wait_for(part, "in epoch 2").split("labels")[1] == in_order.split("labels")[1]
+
+
+@only("02_model")
+def test_path_through_the_layers(opened):
+    part = opened.part("From pixels to probabilities")
+
+    def shares():
+        texts = part.locator("tbody td:last-child").all_text_contents()
+        return [float(text.strip().rstrip("%")) for text in texts]
+
+    before = shares()
+    assert sum(before) == pytest.approx(100, abs=0.6) and max(before) < 20
+    press(part, "garment", "ArrowRight")
+    part.locator("output", has_text="2").wait_for()
+    opened.page.wait_for_timeout(300)
+    assert shares() != before and sum(shares()) == pytest.approx(100, abs=0.6)
+    assert "512 units are not 0" not in part.text_content()
+    press(part, "with ReLU", "Space")
+    part.get_by_text("512 units are not 0").nth(1).wait_for()
+
+
+@only("03_loss")
+def test_logits_and_the_loss(opened):
+    part = opened.part("Move a logit")
+    wait_for(part, f"{torch.tensor(3.0).log():.3f} nats")
+    press(part, "T-shirt/top", *["ArrowRight"] * 10)
+    loss = -torch.tensor([1.0, 0, 0]).log_softmax(dim=0)[0]
+    wait_for(part, f"{loss:.3f} nats")
+    press(part, "softmax first (the mistake)", "Space")
+    twice = -torch.tensor([1.0, 0, 0]).softmax(dim=0).log_softmax(dim=0)[0]
+    wait_for(part, f"{twice:.3f} nats")
+    press(part, "true class", "ArrowDown")
+    other = -torch.tensor([1.0, 0, 0]).softmax(dim=0).log_softmax(dim=0)[1]
+    wait_for(part, f"{other:.3f} nats")
+
+
+@only("04_optimizer")
+def test_race_of_the_optimisers(opened):
+    part = opened.part("Four optimisers, one learning rate")
+    assert "has run away" not in wait_for(part, "at rate 0.0562").split("momentum")[0]
+    press(part, "learning rate", "ArrowRight", "ArrowRight")
+    wait_for(part, "at rate 0.1, height above the lowest point: SGD has run away")
+    assert part.locator("img").count() == 4
+    picture = part.locator("img").last.get_attribute("src")
+    press(part, "start across", "ArrowRight")
+    opened.page.wait_for_timeout(500)
+    assert part.locator("img").last.get_attribute("src") != picture
+    press(part, "surface", "ArrowDown")
+    wait_for(part, "SGD 0.")
+
+
+@only("04_optimizer")
+def test_range_test_of_another_optimiser(opened):
+    part = opened.part("Which learning rate? A range test")
+    assert "SGD" in said(part) and "Adam" not in said(part)
+    press(part, "optimiser", "ArrowDown", "ArrowDown", "ArrowDown")
+    part.get_by_role("button", name="Run the test").press("Enter")
+    line = wait_for(part, "Adam")
+    press(part, "read at rate", "Home")
+    line = wait_for(part, "at rate 1e-05: SGD")
+    losses = [float(number) for number in re.findall(r"(?:SGD|Adam) ([\d.]+\d)", line)]
+    assert losses == pytest.approx([2.3, 2.3], abs=0.1)
+
+
+@only("05_training_loop")
+def test_dashboard_trains_stops_and_goes_on(opened):
+    part = opened.part("Training, live")
+    assert said(part) == "Not started."
+    part.get_by_role("button", name="Start").press("Enter")
+    wait_for(part, "Epoch 1 of 3, batch")
+    # While it trains, the kernel answers.
+    answer = opened.page.evaluate(
+        f"""async () => {{
+        const future = {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{code: '1 + 1'}});
+        return (await future.done).content.status; }}"""
+    )
+    assert answer == "ok"
+    part.get_by_role("button", name="Stop").press("Enter")
+    line = wait_for(part, "Stopped in epoch 1 after")
+    done, of = map(int, re.search(r"after (\d+) of (\d+) batches", line).groups())
+    assert 0 < done < of == 860
+    part.get_by_role("button", name="Go on").press("Enter")
+    line = wait_for(part, "After epoch 1:", 120)
+    assert float(re.search(r"validation accuracy ([\d.]+)%", line)[1]) > 50
+    part.get_by_role("button", name="Stop").press("Enter")
+    wait_for(part, "Stopped in epoch 2 after")
+
+
+@only("05_training_loop")
+def test_broken_loops_beside_the_right_one(opened):
+    part = opened.part("Break the loop")
+
+    def accuracies(words):
+        line = wait_for(part, words, 120)
+        return [float(number) for number in re.findall(r"([\d.]+)%", line)]
+
+    right, faulty = accuracies("the growing sum of gradients")
+    assert right > 60 and faulty < right - 20
+    press(part, "fault", "ArrowDown")
+    right, faulty = accuracies("moves nothing")
+    assert right > 60 and faulty < 25
+
+
+@only("01_data", "02_model", "03_loss", "04_optimizer", "05_training_loop")
+def test_prediction_is_committed_before_the_result_is_shown(opened):
+    question = opened.page.locator(".fmnist-prediction").first
+    question.scroll_into_view_if_needed()
+    assert question.locator("table").count() == 0
+    commit = question.get_by_role("button", name="Commit")
+    assert commit.is_disabled()
+    choice = question.get_by_role("radio").first
+    choice.focus()
+    choice.press("Space")
+    question.get_by_role("button", name="Commit", disabled=False).wait_for()
+    commit.press("Enter")
+    question.locator("table").wait_for()
+    predicted, given = question.locator("tbody tr > *").all_inner_texts()
+    verdict = "As you predicted." if predicted == given else "Not as you predicted."
+    assert question.locator(".fmnist-spoken").text_content().startswith(verdict)
+
+
+def test_links_lead_from_lesson_to_lesson(opened):
+    """The last test of a lesson: it leaves the page."""
+    last = nbformat.read(NOTEBOOKS / f"{opened.name}.ipynb", as_version=4).cells[-1].source.splitlines()[-1]
+    names = re.findall(r"\[([^\]]+)\]\((\w+\.ipynb)\)", last)
+    assert names
+    name, target = names[-1]
+    link = opened.page.locator(".jp-RenderedMarkdown").last.get_by_role("link", name=name)
+    link.click()
+    opened.page.wait_for_function(
+        f"target => {NOTEBOOK}?.context?.path.endsWith(target)", arg=Path(target).name
+    )
