@@ -28,6 +28,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#5
 LINES = ("-", "--", "-.", ":", (0, (6, 2)))
 MARKERS = "osD^vPX*"
 DOTS_PER_INCH = 160
+EVEN_GREY, EVEN_BLUE = 118, 72
+"""The byte of grey, and the per cent of the map "Blues", on which black and white text stand out equally, at
+more than 4.5 to 1."""
 
 
 def show_figure(axes: Axes | np.ndarray | Sequence[Axes], alt: str) -> None:
@@ -125,7 +128,7 @@ def plot_pixels(pixels: Tensor, *, first: int = 8, number: int = 10) -> np.ndarr
         axes.set(title=title, xlabel="column", ylabel="row")
     both[1].set(xlim=edges, ylim=edges[::-1], xticks=ticks, yticks=ticks)
     for (row, column), value in np.ndenumerate(pixels[part, part].numpy()):
-        colour = "black" if value > 128 else "white"
+        colour = "black" if value > EVEN_GREY else "white"
         both[1].text(first + column, first + row, value, ha="center", va="center", color=colour, fontsize=8)
     return both
 
@@ -307,7 +310,7 @@ def plot_confusion_matrix(
     for (row, column), value in np.ndenumerate(percent):
         # Dark cells take white digits; an empty cell stays empty, so that mistakes stand out.
         if value > 0.5:
-            colour = "white" if value > 55 else "black"
+            colour = "white" if value > EVEN_BLUE else "black"
             axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=colour, fontsize=8)
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", fontsize=8)
     axes.set_yticks(range(len(classes)), classes, fontsize=8)

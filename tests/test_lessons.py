@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 import fmnist_helpers
+from fmnist_helpers import widgets
 from tests.execute_lessons import KERNEL, NOTEBOOKS, tidy
 from tests.tolerance import PREFIX, Tolerance
 
@@ -56,8 +57,37 @@ def test_what_shows_something_has_stored_it(lesson):
     for cell in code_cells(lesson):
         statements = list(executed(ast.parse(cell.source).body))
         is_value = isinstance(statements[-1], ast.Expr) and not isinstance(statements[-1].value, ast.Call)
-        if is_value or any(ast.unparse(one).startswith(("print(", "show_figure(")) for one in statements):
+        if (
+            is_value
+            or makes_a_part(statements[-1])
+            or any(ast.unparse(one).startswith(("print(", "show_figure(")) for one in statements)
+        ):
             assert cell.outputs, f"run: make execute (no output is stored of {cell.source!r})"
+
+
+def makes_a_part(statement):
+    """Tell whether a statement ends its cell with an interactive part."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(call, ast.Call) and getattr(call.func, "id", None) in widgets.__all__
+
+
+def test_lessons_01_to_05_have_something_to_move_and_something_to_predict(lesson):
+    made = [
+        cell.source.split("(")[0]
+        for cell in code_cells(lesson)
+        if makes_a_part(ast.parse(cell.source).body[-1])
+    ]
+    if lesson.path.stem != "00_start_here":
+        assert "Prediction" in made
+        assert set(made) - {"Prediction"}
+
+
+def test_a_page_that_nobody_runs_shows_still_pictures_and_questions(lesson):
+    for cell in code_cells(lesson):
+        if makes_a_part(ast.parse(cell.source).body[-1]):
+            (output,) = cell.outputs
+            assert "in JupyterLab or on Binder" in output.data["text/html"]
+            assert ("<img alt=" in output.data["text/html"]) != cell.source.startswith("Prediction")
 
 
 def executed(statements):
@@ -123,6 +153,19 @@ def test_links_lead_somewhere(lesson):
         file, _, anchor = target.partition("#")
         assert not anchor, f"{target}: name the section in words instead"
         assert (NOTEBOOKS / file).is_file(), target
+
+
+def test_links_say_where_they_lead(lesson):
+    for words in re.findall(r"\[([^\]]+)\]\([^)]+\)", text_of(lesson)):
+        assert words.lower() not in ("here", "this", "link", "click here", "this link", "page")
+        assert len(words) >= 6, words
+
+
+def test_tables_have_headers(lesson):
+    for block in re.findall(r"(?:^\|.*\n)+", text_of(lesson) + "\n", flags=re.MULTILINE):
+        head, rule, *rows = block.splitlines()
+        assert re.fullmatch(r"(\|\s*:?-+:?\s*)+\|", rule), block
+        assert rows and all(cell.strip() for cell in head.strip("|").split("|"))
 
 
 def test_previous_and_next_follow_the_order(lesson):

@@ -388,6 +388,45 @@ FIGURES = {
 }
 
 
+def contrast(colour, ground) -> float:
+    """The contrast ratio of WCAG 2.2, 1 to 21."""
+
+    def luminance(any_colour):
+        parts = [x / 12.92 if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in to_rgba(any_colour)[:3]]
+        return np.dot(parts, [0.2126, 0.7152, 0.0722])
+
+    dark, light = sorted((luminance(colour), luminance(ground)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_itself():
+    assert contrast("black", "white") == pytest.approx(21)
+    assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("value", [0, 60, 118, 119, 160, 255])
+def test_bytes_can_be_read_on_every_grey(value):
+    _, part = fh.plot_pixels(torch.full((28, 28), value, dtype=torch.uint8))
+    assert contrast(part.texts[0].get_color(), [value / 255] * 3) >= 4.5
+
+
+@pytest.mark.parametrize("percent", [1, 40, 71, 72, 73, 74, 100])
+def test_shares_can_be_read_on_every_blue(percent):
+    predictions = torch.tensor([0] * percent + [1] * (100 - percent))
+    axes = fh.plot_confusion_matrix(torch.zeros(100, dtype=torch.int64), predictions)
+    text = next(text for text in axes.texts if text.get_text() == str(percent))
+    assert contrast(text.get_color(), axes.images[0].cmap(percent / 100)) >= 4.5
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_other_text_stands_out_from_the_background(name):
+    figure = np.ravel(FIGURES[name]())[0].figure
+    on_pictures = {id(text) for axes in figure.axes for text in axes.texts}
+    texts = [text for text in figure.findobj(matplotlib.text.Text) if id(text) not in on_pictures]
+    assert texts
+    assert all(contrast(text.get_color(), "white") >= 4.5 for text in texts)
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_shown_whole_opaque_and_closed(shown, name):
     axes = FIGURES[name]()

@@ -7,6 +7,7 @@ import re
 import time
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,11 +16,12 @@ import fmnist_helpers as fh
 from fmnist_helpers import widgets
 from fmnist_helpers.widgets import faults, training
 from fmnist_helpers.widgets.chart import Scale, line_chart
-from fmnist_helpers.widgets.data import order_of_epochs, samples_of
+from fmnist_helpers.widgets.data import byte_table, order_of_epochs, samples_of
 from fmnist_helpers.widgets.loss import consequences
 from fmnist_helpers.widgets.model import stages
 from fmnist_helpers.widgets.optimizer import OPTIMIZERS, SURFACES, range_test, smooth, walk
 from fmnist_helpers.widgets.parts import Interactive, Slider, Spoken, bar, table
+from tests.test_plots import contrast
 
 
 @pytest.fixture(scope="module")
@@ -571,6 +573,19 @@ def test_scale_maps_ends_to_ends():
     assert (scale(0.01), scale(1), scale(100)) == pytest.approx((50, 250, 450))
     assert scale.ticks() == pytest.approx([0.01, 0.1, 1, 10, 100])
     assert Scale(0, 10, 300, 0)(2.5) == 225
+
+
+@pytest.mark.parametrize("value", range(0, 256, 5))
+def test_bytes_in_the_table_can_be_read(value):
+    shown = byte_table(np.full((28, 28), value, dtype=np.uint8))
+    assert f"background: rgb({value},{value},{value})" in shown
+    colour = re.search(r"; color: (#\w+)", shown)[1]
+    assert contrast(colour, [value / 255] * 3) >= 4.5
+
+
+def test_text_of_charts_stands_out():
+    svg = line_chart({}, title="", xlabel="", ylabel="", xlim=(0, 1), ylim=(0, 1))
+    assert contrast(re.search(r'fill="(#222)"', svg)[1], "white") >= 4.5
 
 
 def test_line_chart_draws_the_points_it_is_given():

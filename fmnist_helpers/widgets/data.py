@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fmnist_helpers.data import CLASSES
 from fmnist_helpers.loaders import InMemoryDataset, make_loaders
+from fmnist_helpers.plots import EVEN_GREY
 from fmnist_helpers.widgets.parts import (
     Caption,
     Interactive,
@@ -88,9 +89,8 @@ def byte_table(pixels) -> str:
     header = "".join(f'<th scope="col" style="{cell}; font-weight: normal">{c}</th>' for c in range(28))
     rows = []
     for number, row in enumerate(pixels.tolist()):
-        # At 118 black and white text stand out equally, each at more than 4.5 to 1.
         cells = "".join(
-            f'<td style="{cell}; background: rgb({v},{v},{v}); color: {"#000" if v > 118 else "#fff"}">{v}</td>'
+            f'<td style="{cell}; background: rgb({v},{v},{v}); color: {"#000" if v > EVEN_GREY else "#fff"}">{v}</td>'
             for v in row
         )
         rows.append(f'<tr><th scope="row" style="{cell}; font-weight: normal">{number}</th>{cells}</tr>')

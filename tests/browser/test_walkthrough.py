@@ -149,16 +149,18 @@ def test_nothing_overflows_and_a_picture_is_kept(opened, theme, width):
 
 
 def photograph(opened: Opened, name: str, width: int) -> None:
-    """Keep a picture of the whole lesson."""
+    """Keep a picture of the whole lesson, from its top."""
     SCREENSHOTS.mkdir(exist_ok=True)
     page = opened.page
-    height = page.evaluate(
-        "() => Math.max(...[...document.querySelectorAll('.jp-WindowedPanel-inner, .jp-WindowedPanel-viewport')]"
-        ".map(one => one.scrollHeight))"
-    )
-    page.set_viewport_size({"width": width, "height": min(int(height) + 160, 16_000)})
-    page.evaluate("() => { document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0; }")
-    page.wait_for_timeout(700)
+    for _ in range(2):
+        # What comes into view for the first time may turn out higher than it was thought to be.
+        height = page.evaluate(
+            "() => Math.max(...[...document.querySelectorAll('.jp-WindowedPanel-inner, .jp-WindowedPanel-viewport')]"
+            ".map(one => one.scrollHeight))"
+        )
+        page.set_viewport_size({"width": width, "height": min(int(height) + 160, 16_000)})
+        page.evaluate("() => { document.querySelector('.jp-WindowedPanel-outer').scrollTop = 0; }")
+        page.wait_for_timeout(500)
     page.screenshot(path=SCREENSHOTS / name)
 
 
