@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import io
 import re
 import time
 from itertools import pairwise
@@ -10,17 +12,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import fmnist_helpers as fh
 from fmnist_helpers import widgets
 from fmnist_helpers.widgets import faults, training
 from fmnist_helpers.widgets.chart import Scale, line_chart
-from fmnist_helpers.widgets.data import byte_table, order_of_epochs, samples_of
+from fmnist_helpers.widgets.data import byte_table, order_of_epochs, split_of
 from fmnist_helpers.widgets.loss import consequences
 from fmnist_helpers.widgets.model import stages
 from fmnist_helpers.widgets.optimizer import OPTIMIZERS, SURFACES, range_test, smooth, walk
-from fmnist_helpers.widgets.parts import Interactive, Slider, Spoken, bar, table
+from fmnist_helpers.widgets.parts import Interactive, Slider, Spoken, bar, pixels_source, table
 from tests.test_plots import contrast
 
 
@@ -144,6 +147,14 @@ def test_controls_report_to_screen_readers():
     assert "htmlFor" in Slider._esm and "aria-valuetext" in Slider._esm
 
 
+@pytest.mark.parametrize("scale", [255, 1])
+def test_pixels_come_through_unchanged(scale):
+    grey = np.arange(0, 252, dtype=np.uint8).reshape(12, 21)
+    source = pixels_source(grey if scale == 255 else grey.astype(np.float32) / 255)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))))
+    np.testing.assert_array_equal(shown, np.kron(grey, np.ones((4, 4), dtype=np.uint8)))
+
+
 def test_table_and_bar():
     made = table(("a", "b"), [("x", bar(0.5, "0.50")), ("y", bar(2, "2"))], "what")
     assert cells(made) == [["a", "b"], ["x", "0.50"], ["y", "2"]]
@@ -164,8 +175,8 @@ def test_image_browser_shows_the_bytes_of_the_garment(root):
     browser = widgets.ImageBrowser(root, num_valid=100)
     for split, label, place in (("test", 9, 3), ("validation", 0, 1)):
         browser.split.value, browser.label.value, browser.place.value = split, label, place
-        images, labels = browser._samples[split]
-        pixels = images[(labels == label).nonzero().flatten()[place - 1]]
+        images, labels, indices = browser._splits[split]
+        pixels = images[indices][labels[indices] == label][place - 1]
         _, *rows = cells(browser.body)
         assert [[int(v) for v in row[1:]] for row in rows] == pixels.tolist()
         assert fh.CLASSES[label] in browser.spoken and f"the {split} split" in browser.spoken
@@ -174,7 +185,8 @@ def test_image_browser_shows_the_bytes_of_the_garment(root):
 def test_image_browser_keeps_to_the_garments_there_are(root):
     browser = widgets.ImageBrowser(root, num_valid=100)
     browser.place.value = 10_000
-    count = int((browser._samples["training"][1] == 0).sum())
+    _, labels, indices = browser._splits["training"]
+    count = int((labels[indices] == 0).sum())
     assert f"garment {count} of {count}" in browser.spoken
     browser.split.value = "test"
     assert "garment 7 of 7 in the test split" in browser.spoken
@@ -182,25 +194,26 @@ def test_image_browser_keeps_to_the_garments_there_are(root):
 
 def test_samples_of_a_split_are_those_of_its_loader(root):
     for loader in fh.make_loaders(root, num_valid=100, shuffle=False):
-        images, labels = samples_of(loader)
+        images, labels, indices = split_of(loader)
         theirs = [torch.cat(part) for part in zip(*loader, strict=True)]
-        torch.testing.assert_close(images.unsqueeze(1) / 255, theirs[0])
-        torch.testing.assert_close(labels, theirs[1])
+        torch.testing.assert_close(images[indices].unsqueeze(1) / 255, theirs[0])
+        torch.testing.assert_close(labels[indices], theirs[1])
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_order_is_that_of_the_loader_in_every_epoch(root, shuffle):
     loader = fh.make_loaders(root, batch_size=32, num_valid=100, shuffle=shuffle).train
-    _, labels = samples_of(loader)
+    _, labels, indices = split_of(loader)
     for epoch in order_of_epochs(300, 32, shuffle, epochs=3):
         for chosen, (_, theirs) in zip(epoch, loader, strict=True):
-            torch.testing.assert_close(labels[chosen], theirs)
+            torch.testing.assert_close(labels[indices[chosen]], theirs)
 
 
 def test_batch_browser_shows_the_last_short_batch_and_the_order(root):
     browser = widgets.BatchBrowser(root, num_valid=100)
     browser.batch_size.value, browser.batch.value = 64, 10_000
-    num_samples = len(browser._labels)
+    labels = browser._split.labels[browser._split.indices]
+    num_samples = len(labels)
     rest = num_samples % 64 or 64
     assert f"({rest}, 1, 28, 28)" in browser.spoken
     assert browser.body.count("<img") == rest
@@ -212,7 +225,7 @@ def test_batch_browser_shows_the_last_short_batch_and_the_order(root):
     second = browser.spoken
     browser.epoch.value = 1
     assert browser.spoken == second.replace("epoch 2", "epoch 1")
-    assert str(browser._labels[:8].tolist()) in browser.spoken
+    assert str(labels[:8].tolist()) in browser.spoken
 
 
 # --- lesson 02

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from ipywidgets import Checkbox, Dropdown
@@ -27,13 +28,29 @@ SPLITS = ("training", "validation", "test")
 BATCH_SIZES = (16, 32, 64)
 
 
-def samples_of(loader: DataLoader) -> tuple[Tensor, Tensor]:
-    """Return all images (uint8, shape (N, 28, 28)) and labels of a loader that :func:`make_loaders` made."""
+class Split(NamedTuple):
+    """The samples of a split, without a copy of its images."""
+
+    images: Tensor
+    """All images of the file, uint8, shape (M, 28, 28)."""
+    labels: Tensor
+    """Their labels, int64, shape (M,)."""
+    indices: Tensor
+    """Which of them belong to the split, in its order, int64, shape (N,)."""
+
+
+def split_of(loader: DataLoader) -> Split:
+    """Return the samples of a loader that :func:`make_loaders` made."""
     dataset = loader.dataset
     if isinstance(dataset, InMemoryDataset):
-        return dataset.images, dataset.labels
-    chosen = torch.as_tensor(dataset.indices)
-    return dataset.dataset.images[chosen], dataset.dataset.labels[chosen]
+        return Split(dataset.images, dataset.labels, torch.arange(len(dataset)))
+    return Split(dataset.dataset.images, dataset.dataset.labels, torch.as_tensor(dataset.indices))
+
+
+@functools.lru_cache(maxsize=1)
+def _splits(root: str | Path, num_valid: int) -> dict[str, Split]:
+    """Return the three splits by name; read once for all parts of a lesson, because they take 55 MB."""
+    return dict(zip(SPLITS, map(split_of, make_loaders(root, num_valid=num_valid)), strict=True))
 
 
 class ImageBrowser(Interactive):
@@ -54,17 +71,15 @@ class ImageBrowser(Interactive):
     still_alt = "One garment of the training split, in grey on black."
 
     def __init__(self, root: str | Path, num_valid: int = 5000) -> None:
-        self._samples = dict(
-            zip(SPLITS, map(samples_of, make_loaders(root, num_valid=num_valid)), strict=True)
-        )
+        self._splits = _splits(root, num_valid)
         self.split = Dropdown(description="split", options=SPLITS)
         self.label = Dropdown(description="class", options=[(name, i) for i, name in enumerate(CLASSES)])
-        self.place = Slider("garment", min=1, value=1, max=len(self._samples["training"][1]))
+        self.place = Slider("garment", min=1, value=1, max=len(self._splits["training"].indices))
         super().__init__([self.split, self.label, self.place])
 
     def view(self) -> View:
-        images, labels = self._samples[self.split.value]
-        members = (labels == self.label.value).nonzero().flatten()
+        images, labels, indices = self._splits[self.split.value]
+        members = indices[labels[indices] == self.label.value]
         self.place.max = len(members)
         sample = int(members[self.place.number - 1])
         pixels = images[sample].numpy()
@@ -78,8 +93,8 @@ class ImageBrowser(Interactive):
         return View(side_by_side(shown, byte_table(pixels)), said)
 
     def still(self) -> str:
-        images, labels = self._samples["training"]
-        first = images[(labels == 0).nonzero()[0, 0]].numpy()
+        images, labels, indices = self._splits["training"]
+        first = images[indices[labels[indices] == 0][0]].numpy()
         return picture(pixels_source(first), self.still_alt, 224)
 
 
@@ -119,20 +134,23 @@ class BatchBrowser(Interactive):
     still_alt = "The first eight images of a shuffled training split, all kinds of garments mixed."
 
     def __init__(self, root: str | Path, num_valid: int = 5000) -> None:
-        self._images, self._labels = samples_of(make_loaders(root, num_valid=num_valid).train)
+        self._split = _splits(root, num_valid)["training"]
         self.batch_size = Dropdown(description="batch size", options=BATCH_SIZES)
         self.shuffle = Checkbox(description="shuffle", value=True, indent=False)
         self.epoch = Dropdown(description="epoch", options=(1, 2, 3))
-        self.batch = Slider("batch", min=1, value=1, max=len(self._labels))
+        self.batch = Slider("batch", min=1, value=1, max=len(self._split.indices))
         super().__init__([self.batch_size, self.shuffle, self.epoch, self.batch])
 
     def view(self) -> View:
-        epochs = order_of_epochs(len(self._labels), self.batch_size.value, self.shuffle.value, epochs=3)
+        epochs = order_of_epochs(
+            len(self._split.indices), self.batch_size.value, self.shuffle.value, epochs=3
+        )
         batches = epochs[self.epoch.value - 1]
         self.batch.max = len(batches)
-        chosen = batches[self.batch.number - 1]
-        names = [CLASSES[label] for label in self._labels[chosen]]
-        pictures = zip(self._images[chosen].numpy(), names, strict=True)
+        chosen = self._split.indices[batches[self.batch.number - 1]]
+        labels = self._split.labels[chosen].tolist()
+        names = [CLASSES[label] for label in labels]
+        pictures = zip(self._split.images[chosen].numpy(), names, strict=True)
         cells = "".join(
             '<figure style="margin: 2px; width: 66px; text-align: center; font-size: 10px">'
             f'{picture(pixels_source(pixels), name, 56)}<figcaption aria-hidden="true">{name}</figcaption></figure>'
@@ -140,14 +158,14 @@ class BatchBrowser(Interactive):
         )
         said = (
             f"Batch {self.batch.number} of {len(batches)} in epoch {self.epoch.value}: images of shape "
-            f"({len(names)}, 1, 28, 28), labels {self._labels[chosen][:8].tolist()}"
+            f"({len(names)}, 1, 28, 28), labels {labels[:8]}"
             f"{' and so on' if len(names) > 8 else ''}."
         )
         return View(f'<div style="display: flex; flex-wrap: wrap; max-width: 560px">{cells}</div>', said)
 
     def still(self) -> str:
-        chosen = order_of_epochs(len(self._labels), BATCH_SIZES[0], True, epochs=3)[0][0][:8]
-        row = torch.cat(list(self._images[chosen]), dim=1).numpy()
+        chosen = order_of_epochs(len(self._split.indices), BATCH_SIZES[0], True, epochs=3)[0][0][:8]
+        row = torch.cat(list(self._split.images[self._split.indices[chosen]]), dim=1).numpy()
         return picture(pixels_source(row), self.still_alt, 448)
 
 

@@ -16,7 +16,7 @@ import anywidget
 import ipywidgets
 import numpy as np
 import traitlets
-from matplotlib.image import imsave
+from PIL import Image
 
 _SLIDER = """
 function render({ model, el }) {
@@ -235,11 +235,12 @@ def pixels_source(pixels: np.ndarray) -> str:
     Args:
         pixels: shape (height, width); 0 is black, the largest possible value (255 for bytes, 1 for floats) white.
     """
-    top = 255 if pixels.dtype == np.uint8 else 1
+    grey = pixels if pixels.dtype == np.uint8 else np.round(255 * pixels).astype(np.uint8)
+    picture = Image.fromarray(grey)
     # A browser smooths what it enlarges; blocks of four by four keep the pixels visible at every size.
-    enlarged = np.kron(pixels, np.ones((4, 4), dtype=pixels.dtype))
+    picture = picture.resize((4 * picture.width, 4 * picture.height), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
-    imsave(buffer, enlarged, cmap="gray", vmin=0, vmax=top, format="png")
+    picture.save(buffer, format="png", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

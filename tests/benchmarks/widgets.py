@@ -73,6 +73,8 @@ def main() -> None:
     print(f"{'part':16s} {'median ms':>10s} {'longest ms':>11s}")
     for part in parts:
         times = answers(part)
+        if isinstance(part, BreakTheLoop):
+            part.wait()
         print(f"{type(part).__name__:16s} {statistics.median(times):10.0f} {max(times):11.0f}")
 
 
