@@ -53,7 +53,7 @@ class Opened:
 @pytest.fixture(scope="module", params=LESSONS)
 def opened(request, lab, browser) -> Iterator[Opened]:
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{lab}/lab/tree/{request.param}.ipynb?reset")
@@ -63,7 +63,7 @@ def opened(request, lab, browser) -> Iterator[Opened]:
     page.evaluate(f"async () => {{ await {NOTEBOOK}.sessionContext.session.kernel.info; }}")
     page.set_default_timeout(PATIENCE)
     page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     yield Opened(request.param, page, errors)
     page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll(); }")
     page.close()
