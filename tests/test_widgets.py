@@ -301,6 +301,12 @@ def test_logit_explorer_takes_ten():
     assert f"{torch.tensor(10.0).log():.3f} nats" in explorer.spoken
 
 
+@pytest.mark.parametrize("number", [1, 11])
+def test_logit_explorer_refuses_another_number_of_classes(number):
+    with pytest.raises(ValueError, match=f"num_classes is {number}; choose from 2 to 10"):
+        widgets.LogitExplorer(number)
+
+
 # --- lesson 04
 
 
@@ -462,6 +468,28 @@ def test_in_a_notebook_training_waits_for_the_button(loaders, monkeypatch):
     assert isinstance(made, widgets.TrainingDashboard) and not made.running and not made.losses
 
 
+def test_break_the_loop_runs_what_is_chosen_while_it_runs(loaders, root, monkeypatch):
+    short = functools.partial(faults.run_with_fault, num_iterations=4)
+    monkeypatch.setattr(training, "NUM_ITERATIONS", 4)
+    monkeypatch.setattr(training, "run_with_fault", short)
+    broken = widgets.BreakTheLoop(make_loader(root), loaders.valid)
+    assert set(broken.curves) == {(faults.RIGHT, 0.1, False), ("no zero_grad", 0.1, False)}
+    for fault in faults.FAULTS[1:]:
+        broken.fault.value = fault
+    broken.rate.value = 0.001
+    broken.wait()
+    last = faults.FAULTS[-1]
+    assert {(faults.RIGHT, 0.001, True), (last, 0.001, True)} <= set(broken.curves)
+    assert faults.TOLD[last] in broken.spoken
+    right, faulty = (broken.curves[fault, 0.001, True].accuracies[-1][1] for fault in (faults.RIGHT, last))
+    assert f"accuracy {right:.1%} without the fault and {faulty:.1%} with it" in broken.spoken
+    # Nothing is run twice.
+    kept = dict(broken.curves)
+    broken.rate.value = 0.1
+    broken.wait()
+    assert all(broken.curves[key] is curve for key, curve in kept.items())
+
+
 def test_a_right_loop_with_no_fault_is_plain_sgd(root):
     valid = next(iter(fh.make_loaders(root, num_valid=100).valid))
     curve = faults.run_with_fault(faults.RIGHT, 0.05, make_loader(root)(), valid, num_iterations=10)
@@ -477,6 +505,15 @@ def test_a_right_loop_with_no_fault_is_plain_sgd(root):
     assert [iteration for iteration, _ in curve.accuracies] == [0, 10]
 
 
+def test_a_run_leaves_the_random_numbers_of_the_lesson_alone(root):
+    valid = next(iter(fh.make_loaders(root, num_valid=100).valid))
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    faults.run_with_fault("no eval()", 0.05, make_loader(root)(), valid, dropout=True, num_iterations=2)
+    torch.testing.assert_close(torch.rand(3), expected)
+
+
 def test_unknown_fault_is_named(root):
     with pytest.raises(ValueError, match="there is no fault 'no coffee'"):
         faults.run_with_fault("no coffee", 0.1, [], (None, None))
@@ -484,65 +521,6 @@ def test_unknown_fault_is_named(root):
 
 def test_every_fault_has_its_words():
     assert set(faults.TOLD) == set(faults.FAULTS)
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """Run a fault on the stand-in, each at most once: loss at the end and final accuracy."""
-    root = fh.prepare_data(tmp_path_factory.mktemp("standin"), source="standin")
-    valid = training._first_samples(fh.make_loaders(root).valid)
-
-    @functools.cache
-    def run(fault, rate, dropout=False):
-        loader = fh.make_loaders(root, seed=0).train
-        curve = faults.run_with_fault(fault, rate, loader, valid, dropout=dropout)
-        return sum(curve.losses[-50:]) / 50, curve.accuracies[-1][1], curve
-
-    return run
-
-
-def test_without_zero_grad_it_collapses_at_a_large_rate_and_helps_at_a_tiny_one(run):
-    assert run("no zero_grad", 0.1)[1] < run(faults.RIGHT, 0.1)[1] - 0.3
-    # It had learnt before it lost everything.
-    assert max(accuracy for _, accuracy in run("no zero_grad", 0.1)[2].accuracies) > 0.5
-    assert run("no zero_grad", 0.001)[1] > run(faults.RIGHT, 0.001)[1] + 0.1
-
-
-@pytest.mark.parametrize("rate", [0.001, 0.1])
-@pytest.mark.parametrize("fault", ["step before backward", "zero_grad before step"])
-def test_some_orders_move_nothing_at_any_rate(run, fault, rate):
-    accuracies = {accuracy for _, accuracy in run(fault, rate)[2].accuracies}
-    assert len(accuracies) == 1
-
-
-@pytest.mark.parametrize("rate", [0.01, 0.1])
-def test_softmax_first_is_slower_and_has_a_floor(run, rate):
-    assert run("softmax first", rate)[1] < run(faults.RIGHT, rate)[1] - 0.05
-    assert min(run("softmax first", rate)[2].losses) > 1.46
-
-
-def test_hundredfold_rate_helps_the_tiny_one_and_explodes_the_large_one(run):
-    assert run("rate x 100", 0.001)[1] > run(faults.RIGHT, 0.001)[1] + 0.2
-    assert run("rate x 100", 0.1)[1] < 0.3
-    assert not max(run("rate x 100", 0.1)[2].losses) < 100
-
-
-def test_nothing_is_learnt_from_shuffled_labels(run):
-    loss, accuracy, _ = run("shuffled labels", 0.1)
-    assert loss == pytest.approx(2.3026, abs=0.05)
-    assert accuracy < 0.35
-
-
-def test_without_eval_the_model_is_as_good_but_looks_worse(run):
-    right, faulty = run(faults.RIGHT, 0.01, True), run("no eval()", 0.01, True)
-    assert faulty[1] < right[1] - 0.03
-    assert faulty[0] == pytest.approx(right[0], abs=0.1)
-
-
-def test_without_train_dropout_is_gone_and_the_loss_looks_better(run):
-    right, faulty = run(faults.RIGHT, 0.01, True), run("no train() after eval()", 0.01, True)
-    assert faulty[0] < right[0] - 0.05
-    assert faulty[2].losses == run(faults.RIGHT, 0.01)[2].losses
 
 
 # --- predict, then look

@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from ipywidgets import Checkbox, Dropdown
 from torch import Tensor
@@ -98,8 +99,8 @@ class ImageBrowser(Interactive):
         return picture(pixels_source(first), self.still_alt, 224)
 
 
-def byte_table(pixels) -> str:
-    """Return an HTML table of the bytes of an image; each cell has the grey of its pixel."""
+def byte_table(pixels: np.ndarray) -> str:
+    """Return an HTML table of the bytes of an image, uint8 of shape (28, 28); each cell has its pixel's grey."""
     cell = "padding: 0; width: 17px; height: 15px; text-align: center; border: 0"
     header = "".join(f'<th scope="col" style="{cell}; font-weight: normal">{c}</th>' for c in range(28))
     rows = []

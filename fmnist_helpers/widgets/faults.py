@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from fmnist_helpers.model import NeuralNetwork
-from fmnist_helpers.runtime import seed_everything
 
 RIGHT = "no fault"
 FAULTS = (
@@ -93,24 +92,26 @@ def run_with_fault(
     """
     if fault not in (*FAULTS, RIGHT):
         raise ValueError(f"there is no fault {fault!r}; choose one of {', '.join((RIGHT, *FAULTS))}")
-    seed_everything(seed)
-    model = with_dropout() if dropout else NeuralNetwork()
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate * (100 if fault == "rate x 100" else 1))
-    generator = torch.Generator().manual_seed(seed)
-    curve = Curve()
-    for iteration, (images, labels) in zip(range(num_iterations), _endless(train_loader), strict=False):
-        if iteration % EVALUATE_EVERY == 0:
-            curve.accuracies.append((iteration, _accuracy(model, valid_batch, fault)))
-            report(curve)
-        if fault != "no train() after eval()":
-            model.train()
-        if fault == "shuffled labels":
-            # As if the labels of the whole split had been shuffled. Within a batch, one label in 64 would stay right.
-            labels = torch.randint(0, 10, labels.shape, generator=generator)
-        curve.losses.append(_iteration(model, optimizer, images, labels, fault))
-    curve.accuracies.append((num_iterations, _accuracy(model, valid_batch, fault)))
-    report(curve)
-    return curve
+    # A run in a thread of its own must not disturb the random numbers of the lesson.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = with_dropout() if dropout else NeuralNetwork()
+        optimizer = torch.optim.SGD(model.parameters(), lr=rate * (100 if fault == "rate x 100" else 1))
+        generator = torch.Generator().manual_seed(seed)
+        curve = Curve()
+        for iteration, (images, labels) in zip(range(num_iterations), _endless(train_loader), strict=False):
+            if iteration % EVALUATE_EVERY == 0:
+                curve.accuracies.append((iteration, _accuracy(model, valid_batch, fault)))
+                report(curve)
+            if fault != "no train() after eval()":
+                model.train()
+            if fault == "shuffled labels":
+                # As if shuffled over the whole split; within a batch, one label in 64 would stay right.
+                labels = torch.randint(0, 10, labels.shape, generator=generator)
+            curve.losses.append(_iteration(model, optimizer, images, labels, fault))
+        curve.accuracies.append((num_iterations, _accuracy(model, valid_batch, fault)))
+        report(curve)
+        return curve
 
 
 def _endless(loader: Iterable) -> Iterator:

@@ -53,6 +53,9 @@ class LogitExplorer(Interactive):
 
     Args:
         num_classes: how many logits, 2 to 10.
+
+    Raises:
+        ValueError: if ``num_classes`` is out of this range.
     """
 
     caption = Caption(
@@ -68,10 +71,12 @@ class LogitExplorer(Interactive):
     )
 
     def __init__(self, num_classes: int = 3) -> None:
+        if not 2 <= num_classes <= len(CLASSES):
+            raise ValueError(f"num_classes is {num_classes}; choose from 2 to {len(CLASSES)}")
         names = CLASSES[:num_classes]
         self.label = Dropdown(description="true class", options=[(name, i) for i, name in enumerate(names)])
         self.softmax_first = Checkbox(description="softmax first (the mistake)", indent=False)
-        self.logits = [Slider(f"{name}", min=-10, max=10, step=0.1) for name in names]
+        self.logits = [Slider(name, min=-10, max=10, step=0.1) for name in names]
         super().__init__([self.label, self.softmax_first, *self.logits])
 
     def view(self) -> View:
@@ -96,17 +101,16 @@ class LogitExplorer(Interactive):
         what = "softmax twice, then the loss" if self.softmax_first.value else "softmax, then the loss"
         return View(side_by_side(table(header, rows, what), self._curves(logits, label)), said)
 
-    def _curves(self, logits: Tensor, label: int) -> str:
+    def _curves(self, logits: Tensor, label: int, alt: str = "") -> str:
         """Draw the loss against the true logit, the others as they are, with and without the mistake."""
         places = torch.linspace(-10, 10, 81, dtype=torch.float64)
         moved = logits.double().repeat(len(places), 1)
         moved[:, label] = places
         target = torch.full((len(places),), label)
-        lines = {
-            name: list(zip(places.tolist(), losses.tolist(), strict=True))
-            for name, values in (("logits", moved), ("softmax first", moved.softmax(dim=1)))
-            if (losses := torch.nn.functional.cross_entropy(values, target, reduction="none")) is not None
-        }
+        lines = {}
+        for name, values in (("logits", moved), ("softmax first", moved.softmax(dim=1))):
+            losses = torch.nn.functional.cross_entropy(values, target, reduction="none")
+            lines[name] = list(zip(places.tolist(), losses.tolist(), strict=True))
         chart = line_chart(
             lines,
             title="Loss while the true logit moves",
@@ -116,7 +120,8 @@ class LogitExplorer(Interactive):
             ylim=(0, 12),
             mark=(logits[label].item(), "here"),
         )
-        return picture(svg_source(chart), self.still_alt, 404)
+        alt = alt or f"The loss against the logit of {CLASSES[label]}, with logits and with a softmax first"
+        return picture(svg_source(chart), alt, 404)
 
     def still(self) -> str:
-        return self._curves(torch.zeros(len(self.logits)), 0)
+        return self._curves(torch.zeros(len(self.logits)), 0, self.still_alt)

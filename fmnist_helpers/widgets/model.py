@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from ipywidgets import Checkbox
 from torch import Tensor, nn
@@ -20,21 +21,23 @@ from fmnist_helpers.widgets.parts import (
 )
 
 
-def stages(model: nn.Module, image: Tensor) -> list[Tensor]:
+def stages(model: nn.Module, image: Tensor, relu: bool = True) -> list[Tensor]:
     """Return what the layers of a ``NeuralNetwork`` make of an image.
 
     Args:
         model: has a ``linear_relu_stack`` of linear layers and ReLUs.
         image: float32, shape (1, 28, 28).
+        relu: with False the ReLUs are left out.
 
     Returns:
-        The flattened image, what each ReLU gives, and the logits, each of shape (units,).
+        The flattened image, the values of each hidden layer, and the logits, each of shape (units,).
     """
     values = image.flatten()
     found = [values]
     with torch.no_grad():
         for layer in model.linear_relu_stack:
-            values = layer(values)
+            if isinstance(layer, nn.Linear) or relu:
+                values = layer(values)
             if isinstance(layer, nn.ReLU):
                 found.append(values)
     return [*found, values]
@@ -69,7 +72,7 @@ class LayerPath(Interactive):
     def view(self) -> View:
         number = self.sample.number - 1
         image, name = self._images[number], CLASSES[self._labels[number]]
-        flat, first, second, logits = self._stages(image)
+        flat, first, second, logits = stages(self._model, image, self.relu.value)
         probabilities = logits.softmax(dim=0)
         grids = [
             picture(pixels_source(image[0].numpy()), f"The garment, a {name}", 140)
@@ -94,16 +97,6 @@ class LayerPath(Interactive):
         )
         return View(side_by_side(*grids, outcome), said)
 
-    def _stages(self, image: Tensor) -> list[Tensor]:
-        if self.relu.value:
-            return stages(self._model, image)
-        values = [image.flatten()]
-        with torch.no_grad():
-            for layer in self._model.linear_relu_stack:
-                if isinstance(layer, nn.Linear):
-                    values.append(layer(values[-1]))
-        return values
-
     def still(self) -> str:
         image = self._images[0]
         _, first, second, _ = stages(self._model, image)
@@ -113,7 +106,7 @@ class LayerPath(Interactive):
         return picture(pixels_source(torch.cat([padded, *framed], dim=1).numpy()), self.still_alt, 416)
 
 
-def _grid(values: Tensor) -> "np.ndarray":  # noqa: F821, UP037
-    """Lay 512 values out in 16 rows of 32, the largest size white."""
+def _grid(values: Tensor) -> np.ndarray:
+    """Lay 512 values out in 16 rows of 32 by their size, the largest white; floats in 0 … 1."""
     size = values.abs()
     return (size / size.max().clamp(min=1e-12)).reshape(16, -1).numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -263,7 +264,7 @@ class BreakTheLoop(Interactive):
         self._make_loader, self._valid = make_loader, _first_samples(valid_loader)
         self.curves: dict[tuple[str, float, bool], Curve] = {}
         self._worker: threading.Thread | None = None
-        self._changed = threading.Event()
+        self._lock, self._busy = threading.Lock(), False
         self.fault = Dropdown(description="fault", options=list(FAULTS))
         self.rate = Dropdown(description="rate", options=RATES, value=0.1)
         super().__init__([self.fault, self.rate])
@@ -273,9 +274,12 @@ class BreakTheLoop(Interactive):
     def refresh(self, change: Any = None) -> None:
         """Show the chosen pair, and run what of it has not been run yet."""
         self.show(self.view())
-        if change is not None and self._missing() and not (self._worker and self._worker.is_alive()):
-            self._worker = threading.Thread(target=self._run, daemon=True)
-            self._worker.start()
+        with self._lock:
+            if change is None or self._busy or not self._missing():
+                return
+            self._busy = True
+        self._worker = threading.Thread(target=self._run, daemon=True)
+        self._worker.start()
 
     def start(self) -> None:
         """Run the chosen pair as if a control had been moved."""
@@ -297,16 +301,25 @@ class BreakTheLoop(Interactive):
         return key in self.curves and len(self.curves[key].losses) == NUM_ITERATIONS
 
     def _run(self) -> None:
-        # The choice may change while this runs; then the new pair comes next.
-        while missing := self._missing():
-            key = missing[0]
+        try:
+            while (key := self._next()) is not None:
+                fault, rate, dropout = key
+                report = functools.partial(self._keep, key)
+                run_with_fault(fault, rate, self._make_loader(), self._valid, dropout=dropout, report=report)
+        finally:
+            self._busy = False
+        self.show(self.view())
 
-            def report(curve: Curve, key: tuple[str, float, bool] = key) -> None:
-                self.curves[key] = curve
-                self.show(self.view())
+    def _next(self) -> tuple[str, float, bool] | None:
+        """Return what to run next; the choice may change while something runs."""
+        with self._lock:
+            missing = self._missing()
+            # Said under the lock, so that a choice made now starts a worker of its own.
+            self._busy = bool(missing)
+            return missing[0] if missing else None
 
-            fault, rate, dropout = key
-            run_with_fault(fault, rate, self._make_loader(), self._valid, dropout=dropout, report=report)
+    def _keep(self, key: tuple[str, float, bool], curve: Curve) -> None:
+        self.curves[key] = curve
         self.show(self.view())
 
     def view(self) -> View:
