@@ -207,7 +207,7 @@ def test_students_copy_runs_up_to_the_first_task_and_says_what_to_do(classroom, 
 
 def test_points_and_times_of_the_guide_are_those_of_the_notebooks():
     guide = (EXERCISES / "README.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", guide, flags=re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(ex\d+_\w+)` \| (.+) \|$", guide, flags=re.MULTILINE))
     assert list(rows) == NAMES
     for name, row in rows.items():
         text = "\n".join(cell.source for cell in read_source(name).cells if cell.cell_type == "markdown")
