@@ -79,8 +79,9 @@ def prepare_data(
 
     Raises:
         ValueError: if ``source`` is unknown, or ``root`` is a file.
-        DataError: if the source is ``"real"`` and no mirror gives intact files, if the data folder cannot
-            be written, or if another notebook has held it for half an hour.
+        DataError: if the source is ``"real"`` and no mirror gives intact files; or if the data folder cannot
+            be written, or another notebook has held it for half an hour, and what was asked for is not in
+            it already (for ``"auto"``: neither the real data nor a stand-in).
     """
     folder = _data_folder(root)
     source = source or os.environ.get("FMNIST_SOURCE") or "auto"
@@ -98,6 +99,11 @@ def prepare_data(
                     "four official .gz files, or set FMNIST_SOURCE=standin to work with stand-in data."
                 ) from error
             print(error)
+        except DataError:
+            # Where nothing can be written, a stand-in drawn earlier still serves.
+            if source == "real" or not _has_standin(folder / "standin"):
+                raise
+            reason = "the real data is not here and the folder cannot be used to fetch it"
     return _prepare_standin(folder / "standin", reason)
 
 
@@ -138,12 +144,19 @@ def _prepare_real(root: Path, mirrors: list[str]) -> Path:
 
 
 def _prepare_standin(root: Path, reason: str) -> Path:
-    raw, manifest = _raw(root), root / "manifest.json"
-    if not _is_intact(raw, _read_manifest(manifest)):
+    if not _has_standin(root):
         with _exclusive(root) as unfinished:
-            if not _is_intact(raw, _read_manifest(manifest)):
-                _draw_standin(raw, manifest, unfinished)
+            if not _has_standin(root):
+                _draw_standin(_raw(root), _manifest(root), unfinished)
     return _announce(root, f"STAND-IN DATA, drawn by a statistical model, not real garments ({reason})")
+
+
+def _has_standin(root: Path) -> bool:
+    return _is_intact(_raw(root), _read_manifest(_manifest(root)))
+
+
+def _manifest(root: Path) -> Path:
+    return root / "manifest.json"
 
 
 def _raw(root: Path) -> Path:

@@ -7,8 +7,10 @@ their own, ``test_download_faults.py``.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import shutil
 import socket
 import threading
@@ -305,6 +307,30 @@ def test_asking_for_the_stand_in_never_looks_for_the_real_data(
     fh.prepare_data(tmp_path / "data", "real", str(mirror))
     monkeypatch.setattr(data, "_prepare_real", lambda *_: pytest.fail("the real data was looked for"))
     assert fh.prepare_data(tmp_path / "data", "standin", str(mirror)).name == "standin"
+
+
+def refuse_writing(monkeypatch) -> None:
+    """Refuse every lock, as a read-only disk does (permission bits do not bind root)."""
+
+    def refuse(path, **_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(data, "FileLock", refuse)
+
+
+def test_auto_uses_an_earlier_stand_in_where_nothing_can_be_written(
+    tmp_path, official, mirror, draws, monkeypatch, capsys
+):
+    root = fh.prepare_data(tmp_path, "standin")
+    refuse_writing(monkeypatch)
+    assert fh.prepare_data(tmp_path, "auto", str(mirror)) == root
+    assert "STAND-IN DATA" in capsys.readouterr().out
+    assert len(draws) == 1
+    with pytest.raises(fh.DataError, match="the right to write"):
+        fh.prepare_data(tmp_path, "real", str(mirror))
+    (raw_of(root) / NAMES[0]).write_bytes(b"half")
+    with pytest.raises(fh.DataError, match="the right to write"):
+        fh.prepare_data(tmp_path, "auto", str(mirror))
 
 
 def test_another_fitted_model_is_drawn_anew(tmp_path, official, draws, monkeypatch):
