@@ -1,7 +1,10 @@
 """Sets up every test run: one thread, stand-in data, and lessons compared with typed tolerance."""
 
 import os
+import tempfile
 
+import nbval.kernel
+from jupyter_client.manager import KernelManager
 from nbval.plugin import IPyNbCell
 
 from tests.tolerance import Tolerance
@@ -11,6 +14,24 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("FMNIST_SOURCE", "standin")
 # A progress bar is a widget whose text changes from run to run.
 os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+class SocketFileKernelManager(KernelManager):
+    """Talks to its kernel over socket files in a folder of its own.
+
+    Over TCP, a kernel's ports are found free and then given up for the kernel to take: of two kernels that start at
+    the same moment, one may find its port taken and end before it answers.
+    """
+
+    def __init__(self, **kwargs):
+        # The folder goes when the manager goes.
+        self._folder = tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True)
+        super().__init__(transport="ipc", connection_file=os.path.join(self._folder.name, "k.json"), **kwargs)
+
+
+# Windows has no socket files that ZeroMQ would use.
+if os.name == "posix":
+    nbval.kernel.KernelManager = SocketFileKernelManager
 
 # For the tests that run pytest itself.
 pytest_plugins = ["pytester"]
