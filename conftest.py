@@ -24,9 +24,12 @@ class SocketFileKernelManager(KernelManager):
     """
 
     def __init__(self, **kwargs):
-        # The folder goes when the manager goes.
         self._folder = tempfile.TemporaryDirectory(prefix="kernel-", ignore_cleanup_errors=True)
         super().__init__(transport="ipc", connection_file=os.path.join(self._folder.name, "k.json"), **kwargs)
+
+    def cleanup_connection_file(self):
+        super().cleanup_connection_file()
+        self._folder.cleanup()
 
 
 # Windows has no socket files that ZeroMQ would use.
