@@ -370,7 +370,9 @@ def test_range_test_breaks_off_when_the_loss_leaps(root):
 def test_range_test_keeps_each_optimisers_curve(root):
     test = widgets.RangeTest(fh.NeuralNetwork, make_loader(root))
     assert list(test.losses) == ["SGD"]
+    assert test.run.description == "Test SGD"
     test.optimizer.value = "Adam"
+    assert test.run.description == "Test Adam"
     test.start()
     test.wait()
     assert list(test.losses) == ["SGD", "Adam"]

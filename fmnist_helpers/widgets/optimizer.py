@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import traitlets
 from ipywidgets import Button, Dropdown
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -211,8 +212,10 @@ class RangeTest(Interactive):
         self.losses: dict[str, list[float]] = {}
         self._worker: threading.Thread | None = None
         self.optimizer = Dropdown(description="optimiser", options=list(OPTIMIZERS))
-        self.run = Button(description="Run the test", tooltip="Train with a growing learning rate")
+        self.run = Button(tooltip="Train with a growing learning rate")
         self.run.on_click(self.start)
+        # A quick press overtakes a choice that the browser still holds back; the button says what has arrived.
+        traitlets.dlink((self.optimizer, "value"), (self.run, "description"), "Test {}".format)
         self.reading = Slider("read at rate", options=[f"{rate:.2g}" for rate in self.rates], value=75)
         super().__init__([self.optimizer, self.run, self.reading])
         # The first test at once, so that there is something to read.
