@@ -62,7 +62,7 @@ def train_loop(
     model.train()
     device = _device_of(model)
     num_samples = len(dataloader.dataset)
-    tally = _Tally()
+    tally = _Tally(len(dataloader))
     for batch, (images, labels) in enumerate(dataloader):
         images, labels = images.to(device), labels.to(device)
         # Cleared first, so that a backward call somebody made before the loop cannot leak into the step.
@@ -96,7 +96,7 @@ def test_loop(
     num_classes = check_arguments(dataloader, loss_fn)
     model.eval()
     device = _device_of(model)
-    tally = _Tally()
+    tally = _Tally(len(dataloader))
     with torch.no_grad():
         for images, labels in dataloader:
             images, labels = images.to(device), labels.to(device)
@@ -164,26 +164,33 @@ def fit(
 class _Tally:
     """Sums over the batches of one pass, weighted by their sizes."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_batches: int) -> None:
         self.num_samples = 0
-        self._losses: list[Tensor] = []
-        self._correct: list[Tensor] = []
+        self._num_batches = num_batches
         self._sizes: list[int] = []
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
-        # Only tensors without a graph are kept, and none is read here: reading one would make a GPU wait.
+        # Nothing is read here: reading a result would make a GPU wait. What is kept goes into two tensors: a
+        # small one from each batch would lie scattered among the large ones that come and go, and the memory of
+        # the course's model would grow by some 60 MB in an epoch.
+        if not self._sizes:
+            self._losses = loss.new_empty(self._num_batches)
+            self._correct = labels.new_zeros((), dtype=torch.int64)
+        if len(self._sizes) == self._num_batches:
+            raise ValueError(
+                f"the loader gives more batches than the {self._num_batches} that its length promises; mend its __len__"
+            )
         classes = labels if labels.ndim == 1 else labels.argmax(dim=1)
-        self._losses.append(loss.detach())
-        self._correct.append((logits.detach().argmax(dim=1) == classes).sum())
+        self._losses[len(self._sizes)] = loss.detach()
+        self._correct += (logits.detach().argmax(dim=1) == classes).sum()
         self._sizes.append(len(labels))
         self.num_samples += len(labels)
 
     def result(self) -> LoopResult:
         # To the CPU first: some accelerators have no float64.
-        losses = torch.stack(self._losses).cpu().double()
+        losses = self._losses[: len(self._sizes)].cpu().double()
         sizes = torch.tensor(self._sizes, dtype=torch.float64)
-        correct = torch.stack(self._correct).sum().item()
-        return LoopResult((losses @ sizes).item() / self.num_samples, correct / self.num_samples)
+        return LoopResult((losses @ sizes).item() / self.num_samples, self._correct.item() / self.num_samples)
 
 
 def _device_of(model: nn.Module) -> torch.device:

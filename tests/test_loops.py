@@ -443,3 +443,13 @@ def test_fit_needs_a_validation_loader_and_says_so_before_training():
     with pytest.raises(ValueError, match=r"no validation loader.*num_valid above 0"):
         fh.fit(model, loader(), None, CROSS_ENTROPY, sgd(model), 1, progress=False)
     assert_same_weights(before, weights(model))
+
+
+@both_loops
+def test_a_loader_that_gives_more_batches_than_it_promises_is_named(loop):
+    class OneTooMany(DataLoader):
+        def __len__(self):
+            return super().__len__() - 1
+
+    with pytest.raises(ValueError, match="gives more batches than the 6 that its length promises"):
+        run(loop, OneTooMany(garments(50), batch_size=8), small_model())
