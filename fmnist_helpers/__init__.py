@@ -13,7 +13,7 @@ from typing import Any
 _HOMES = {
     "data": ("CLASSES", "DataError", "prepare_data"),
     "loaders": ("InMemoryDataset", "Loaders", "make_loaders", "stratified_split"),
-    "model": ("NeuralNetwork", "count_parameters"),
+    "model": ("ConvolutionalNetwork", "NeuralNetwork", "count_parameters"),
     "runtime": ("describe_machine", "expected_seconds", "pick_device", "seed_everything"),
     "loops": ("LoopResult", "train_loop", "test_loop", "fit"),
     "history": ("EpochResult", "History"),

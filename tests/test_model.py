@@ -80,3 +80,26 @@ def test_buffers_do_not_count():
 def test_shared_parameters_count_once():
     layer = nn.Linear(4, 4)
     assert fh.count_parameters(nn.Sequential(layer, layer)) == 20
+
+
+def test_a_convolutional_network_is_convolutions_pooling_and_two_linear_layers():
+    torch.manual_seed(0)
+    model, images = fh.ConvolutionalNetwork().eval(), torch.rand(3, 1, 28, 28)
+    values = images
+    for convolution, normalisation in zip(model.stages[0::4], model.stages[2::4], strict=True):
+        values = nn.functional.conv2d(values, convolution.weight, padding=1)
+        height, width = values.shape[2] // 2, values.shape[3] // 2
+        blocks = values[:, :, : 2 * height, : 2 * width].reshape(*values.shape[:2], height, 2, width, 2)
+        values = normalisation(blocks.amax(dim=(3, 5))).clamp(min=0)
+    assert values.shape == (3, 64, 3, 3)
+    flat = values.permute(0, 2, 3, 1).reshape(3, 9 * 64)
+    hidden = model.head[1](flat @ model.head[0].weight.T).clamp(min=0)
+    torch.testing.assert_close(model(images), hidden @ model.head[3].weight.T + model.head[3].bias)
+
+
+def test_parameters_of_the_convolutional_network_counted_by_hand():
+    kernels = 9 * (1 * 4 + 4 * 6 + 6 * 8)
+    scales_and_shifts = 2 * (4 + 6 + 8 + 20)
+    linear = 9 * 8 * 20 + (20 * 10 + 10)
+    model = fh.ConvolutionalNetwork(channels=(4, 6, 8), hidden=20)
+    assert fh.count_parameters(model) == kernels + scales_and_shifts + linear
