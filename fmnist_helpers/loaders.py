@@ -70,8 +70,9 @@ class InMemoryDataset(Dataset):
 
 
 def _to_floats(images: Tensor) -> Tensor:
-    # What ToTensor does: a channel axis and a division by 255 (a product with 1/255 rounds differently).
-    return images.unsqueeze(-3) / 255
+    # What ToTensor does: a channel axis and a division by 255 (a product with 1/255 rounds differently). Dividing
+    # floats where they lie is faster than dividing bytes into a new tensor, and gives the same bits.
+    return images.unsqueeze(-3).float().div_(255)
 
 
 def _check_torchvision_dataset(dataset: Any) -> None:
