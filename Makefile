@@ -14,7 +14,7 @@ SITE_MARK := $(VENV)/.installed-site
 BENCH_MARK := $(VENV)/.installed-bench
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab test browser-test execute format bench release site clean
+.PHONY: help lab test browser-test execute format bench study release site clean
 help:  ## say what each command does
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
@@ -37,10 +37,15 @@ format: $(DEV_MARK)  ## put package, tests and notebooks into the house style
 	"$(BIN)/python" -m ruff check --fix .
 	"$(BIN)/python" -m ruff format .
 
-bench: $(BENCH_MARK)  ## measure an epoch here and by other packages, its growth, each lesson (15 minutes)
+bench: $(BENCH_MARK)  ## measure an epoch here and by other packages, the budget of lesson 06, each lesson (30 minutes)
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.speed $(BENCH_OPTIONS)
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.cnn_steps
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.budget
 	"$(BIN)/python" -m tests.benchmarks.lessons
 	"$(BIN)/python" -m tests.benchmarks.lessons --limit-gb 2 || echo "(the run within 2 GB needs the right to make a cgroup)"
+
+study: $(MARK)  ## train every recipe of lesson 06 with three seeds and store the table (half an hour)
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.study $(STUDY_OPTIONS)
 
 release: $(GRADING_MARK)  ## write the students' copies of the exercises into classroom/release
 	"$(BIN)/python" -m fmnist_helpers.grading release --out classroom

@@ -8,8 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-PIXEL_MEAN, PIXEL_DEVIATION = 0.2860, 0.3530
-"""Mean and standard deviation of all pixels of Fashion-MNIST's 60,000 training images, as floats from 0 to 1."""
+PIXEL_MEAN, PIXEL_DEVIATION = 0.286, 0.353
+"""Mean and standard deviation of the pixels of Fashion-MNIST's training split, as floats from 0 to 1, to three digits.
+
+The same for the 55,000 images of the course's training split as for all 60,000."""
 
 
 class Normalise(nn.Module):
@@ -80,7 +82,7 @@ class RandomShift(nn.Module):
 class MixedPrecision(nn.Module):
     """Run a model's matrix products and convolutions in bfloat16, and return its logits as float32.
 
-    Parameters, gradients and sums stay float32; ``torch.autocast`` casts what goes into a product. A bfloat16 has
+    Parameters and their gradients stay float32; ``torch.autocast`` casts what goes into a product. A bfloat16 has
     the range of a float32 and 8 bits of precision. It pays where the processor has instructions for it
     (:func:`has_bfloat16`); elsewhere it is imitated, and slower than float32.
     """
@@ -97,7 +99,10 @@ class MixedPrecision(nn.Module):
 
 
 def has_bfloat16(device: torch.device | str = "cpu") -> bool:
-    """Return whether ``device`` has instructions for products of bfloat16."""
+    """Return whether ``device`` is known to have instructions for products of bfloat16.
+
+    Known are NVIDIA's graphics cards, and the x86 processors whose capabilities this version of PyTorch can tell.
+    """
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
@@ -110,7 +115,8 @@ def has_bfloat16(device: torch.device | str = "cpu") -> bool:
 class BothViews(nn.Module):
     """In evaluation mode, ask a model about each image and its mirror image and average the logits.
 
-    In training mode it asks once. A garment seen in a mirror is the same garment, and two answers err less than one.
+    In training mode it asks once. A garment seen in a mirror is the same garment, and the mean of two
+    answers tends to err less than one.
     """
 
     def __init__(self, model: nn.Module) -> None:

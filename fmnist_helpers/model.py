@@ -37,8 +37,8 @@ class NeuralNetwork(nn.Module):
 class ConvolutionalNetwork(nn.Module):
     """A small convolutional network: three convolutions, each followed by pooling, then two linear layers.
 
-    A convolution multiplies every 3×3 neighbourhood of an image by the same small matrix, so what it learns at one
-    place holds at all places. Pooling keeps the largest of 2×2 neighbours and halves height and width:
+    A convolution multiplies every 3×3 neighbourhood of an image by the same small matrix and adds up, so what it
+    learns at one place holds at all places. Pooling keeps the largest of 2×2 neighbours and halves height and width:
     28 → 14 → 7 → 3.
 
     Args:

@@ -31,7 +31,7 @@ SCHEDULES = ("constant", "one cycle")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training run beside data and seed. The default is the tutorial's recipe.
+    """Everything that decides a training run apart from data and seed. The default is the tutorial's recipe.
 
     Raises:
         ValueError: if a value is out of its range or unknown; the message names the field and what it may be.
@@ -53,7 +53,7 @@ class Recipe:
     momentum: float = 0.0
     """Of SGD (in Nesterov's form) and RMSprop, 0 up to but not including 1."""
     weight_decay: float = 0.0
-    """Of weight matrices and kernels; shifts and scales are left alone."""
+    """Of weight matrices and kernels; biases and scales are left alone."""
     schedule: str = "constant"
     """``"constant"``, or ``"one cycle"``: up for the first fifth of the run, then down to almost 0."""
     flip: bool = False
@@ -63,7 +63,7 @@ class Recipe:
     label_smoothing: float = 0.0
     """Share of each label that is spread evenly over all classes."""
     patience: int | None = None
-    """Keep the epoch with the best validation accuracy, and stop after so many epochs without a better one."""
+    """Keep the epoch with the best validation accuracy, and stop after so many epochs without one as good."""
     averaging: float = 0.0
     """Decay of a running average of the weights, evaluated in their place at the end; 0 for none."""
     channels_last: bool = False
@@ -140,7 +140,7 @@ def build_model(recipe: Recipe, device: torch.device | str = "cpu") -> nn.Module
 def build_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
     """Return the recipe's optimiser for the parameters of ``model``.
 
-    Weight decay pulls matrices and kernels towards 0. Vectors (shifts, and the scales of a normalisation) set where
+    Weight decay pulls matrices and kernels towards 0. Vectors (biases, and the scales of a normalisation) set where
     values lie, so they are left alone.
     """
     matrices = [p for p in model.parameters() if p.ndim > 1]

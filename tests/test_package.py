@@ -30,6 +30,17 @@ ALLOWED = {
     "data": {"filelock", "fmnist_helpers.standin", "fmnist_helpers.download"},
     "checkpoint": {"torch", "fmnist_helpers.data", "fmnist_helpers.history"},
     "plots": {"torch", "numpy", "matplotlib", "fmnist_helpers.data", "fmnist_helpers.history"},
+    "layers": {"torch"},
+    "recipe": {
+        "torch",
+        *(f"fmnist_helpers.{name}" for name in ("history", "layers", "loaders", "loops", "model", "runtime")),
+    },
+    "study": {"fmnist_helpers.recipe"},
+    "distributed": {
+        "torch",
+        *(f"fmnist_helpers.{name}" for name in ("batch_checks", "checkpoint", "data", "history", "loaders", "loops")),
+        *(f"fmnist_helpers.{name}" for name in ("model", "runtime")),
+    },
 }
 """What each module may import when it is loaded, beside the standard library."""
 

@@ -8,6 +8,7 @@ from fmnist_helpers.widgets.loss import LogitExplorer
 from fmnist_helpers.widgets.model import LayerPath
 from fmnist_helpers.widgets.optimizer import OptimizerRace, RangeTest
 from fmnist_helpers.widgets.prediction import Prediction
+from fmnist_helpers.widgets.study import StudyExplorer
 from fmnist_helpers.widgets.training import BreakTheLoop, TrainingDashboard, watch_training
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "OptimizerRace",
     "Prediction",
     "RangeTest",
+    "StudyExplorer",
     "TrainingDashboard",
     "watch_training",
 ]

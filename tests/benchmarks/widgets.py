@@ -16,6 +16,7 @@ import torch
 from ipywidgets import Button, Checkbox, Dropdown
 
 from fmnist_helpers import NeuralNetwork, make_loaders, prepare_data, seed_everything
+from fmnist_helpers.study import read_study
 from fmnist_helpers.widgets import (
     BatchBrowser,
     BreakTheLoop,
@@ -23,8 +24,10 @@ from fmnist_helpers.widgets import (
     LayerPath,
     LogitExplorer,
     OptimizerRace,
+    StudyExplorer,
 )
 from fmnist_helpers.widgets.parts import Interactive
+from tests.benchmarks.study import RESULTS
 
 ROUNDS = 15
 
@@ -67,6 +70,7 @@ def main() -> None:
         LogitExplorer(),
         LogitExplorer(10),
         OptimizerRace(),
+        StudyExplorer(read_study(RESULTS / "study_real.json")),
         BreakTheLoop(lambda: make_loaders(root, seed=0).train, loaders.valid),
     ]
     print(f"{platform.machine()}, {os.cpu_count()} cores, 1 thread, Python {platform.python_version()}")

@@ -1,0 +1,235 @@
+"""What the minutes of the tutorial's ten epochs buy: ``OMP_NUM_THREADS=1 python -m tests.benchmarks.budget``.
+
+In turn, once for each seed and on one thread: the tutorial's listing, ten epochs with a test after each, and the final
+recipe of lesson 06, which may take no longer. Both clocks start before the data is read. The recipe was chosen on the
+validation split (``study``); the test split is used once a run, at its end.
+
+A second run of the recipe finds out when it passes the accuracy at which the tutorial ends, and 88 and 90 %, on the
+validation split. Its clock stands still while the model is evaluated.
+
+    python -m tests.benchmarks.budget                    # the real data, three seeds, about nine minutes
+    python -m tests.benchmarks.budget --source standin   # the same offline
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import statistics
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+import fmnist_helpers as helpers
+from fmnist_helpers.recipe import Recipe, train_recipe
+from fmnist_helpers.study import FINAL, STEPS
+from tests.benchmarks.epoch import LEARNING_RATE, listing_test, listing_train, standard_splits
+from tests.benchmarks.study import RESULTS, SOURCES, about, default_source
+
+NUM_EPOCHS = 10
+THRESHOLDS = (0.71, 0.88, 0.90)
+"""Validation accuracies whose time is measured; the first is where the tutorial ends."""
+
+GOALS = {"test accuracy": 0.935, "least test accuracy": 0.92, "share of the time for 71 %": 0.02}
+
+
+class Result(NamedTuple):
+    """One timed run."""
+
+    seconds: float
+    test_accuracy: float
+
+
+def tutorial_run(root: Path, seed: int, num_epochs: int = NUM_EPOCHS) -> Result:
+    """Run the tutorial's listing: SGD at 1e-3, batches of 64, all 60,000 images in order, a test after each epoch."""
+    start = time.perf_counter()
+    splits = standard_splits(root)
+    torch.manual_seed(seed)
+    model = helpers.NeuralNetwork()
+    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    with contextlib.redirect_stdout(io.StringIO()):
+        for _ in range(num_epochs):
+            listing_train(splits.train, model, nn.CrossEntropyLoss(), optimizer)
+            listing_test(splits.test, model, nn.CrossEntropyLoss())
+    seconds = time.perf_counter() - start
+    return Result(seconds, _test_accuracy(model, root))
+
+
+def recipe_run(recipe: Recipe, root: Path, seed: int, **limits: int) -> Result:
+    """Carry out the recipe, reading the data and the validation after every epoch included."""
+    start = time.perf_counter()
+    model = train_recipe(recipe, root, seed, progress=False, **limits).model
+    seconds = time.perf_counter() - start
+    return Result(seconds, _test_accuracy(model, root))
+
+
+def _test_accuracy(model: nn.Module, root: Path) -> float:
+    loader = helpers.make_loaders(root, batch_size=1000, num_valid=0).test
+    return helpers.test_loop(loader, model, nn.CrossEntropyLoss(), verbose=False).accuracy
+
+
+class Milestones:
+    """Notes the time at which a model first passes each threshold; its clock stands still during evaluations.
+
+    Args:
+        root: the data; the model is evaluated on the validation split.
+        thresholds: accuracies, 0 to 1, ascending.
+        num_valid: size of the validation split.
+        fine: evaluate after every 5th step until so many steps are done, and after every 50th from then on.
+
+    Attributes:
+        seconds: the time of each threshold that was passed.
+    """
+
+    def __init__(
+        self, root: Path, thresholds: tuple[float, ...], num_valid: int = 5000, fine: int = 200
+    ) -> None:
+        self.seconds: dict[float, float] = {}
+        self._thresholds, self._fine, self._step = thresholds, fine, 0
+        self._loader = helpers.make_loaders(root, batch_size=1000, num_valid=num_valid).valid
+        self._start, self._paused = time.perf_counter(), 0.0
+
+    def start(self) -> None:
+        """Start the clock."""
+        self._start, self._paused = time.perf_counter(), 0.0
+
+    def __call__(self, model: nn.Module) -> None:
+        """Evaluate, if it is time to; what ``train_recipe`` calls after each step."""
+        self._step += 1
+        open_thresholds = [value for value in self._thresholds if value not in self.seconds]
+        if not open_thresholds or self._step % (5 if self._step <= self._fine else 50):
+            return
+        before = time.perf_counter()
+        accuracy = helpers.test_loop(self._loader, model, nn.CrossEntropyLoss(), verbose=False).accuracy
+        model.train()
+        for threshold in open_thresholds:
+            if accuracy > threshold:
+                self.seconds[threshold] = before - self._start - self._paused
+        self._paused += time.perf_counter() - before
+
+
+def milestones(
+    recipe: Recipe, root: Path, seed: int, num_valid: int = 5000, **limits: int
+) -> dict[float, float]:
+    """Return the seconds after which the recipe passes each threshold, reading the data included."""
+    watch = Milestones(root, THRESHOLDS, num_valid)
+    watch.start()
+    train_recipe(recipe, root, seed, progress=False, num_valid=num_valid, after_step=watch, **limits)
+    return watch.seconds
+
+
+def summary(tutorial: list[Result], recipe: list[Result], passed: list[dict[float, float]]) -> dict[str, Any]:
+    """Return the figures of all runs, as they are stored."""
+    budget = statistics.median(result.seconds for result in tutorial)
+    return {
+        "tutorial": [run._asdict() for run in tutorial],
+        "recipe": [run._asdict() for run in recipe],
+        "share_of_budget": statistics.median(
+            one.seconds / other.seconds for one, other in zip(recipe, tutorial, strict=True)
+        ),
+        "mean_test_accuracy": statistics.mean(run.test_accuracy for run in recipe),
+        "passed": {
+            f"{threshold:.0%}": {
+                "seconds": statistics.median(one[threshold] for one in passed),
+                "share_of_budget": statistics.median(one[threshold] for one in passed) / budget,
+            }
+            for threshold in THRESHOLDS
+            if all(threshold in one for one in passed)
+        },
+    }
+
+
+def _rounded(figures: Any) -> Any:
+    """Return the figures with four decimals: more would only say that the clock is fine."""
+    if isinstance(figures, dict):
+        return {name: _rounded(value) for name, value in figures.items()}
+    if isinstance(figures, list):
+        return [_rounded(value) for value in figures]
+    return round(figures, 4) if isinstance(figures, float) else figures
+
+
+def report(figures: dict[str, Any]) -> str:
+    """Return the table of the figures, with each goal met or missed."""
+    lines = [f"{'':32s} {'seconds':>24s} {'test accuracy':>24s}"]
+    for name, title in (
+        ("tutorial", "the tutorial's ten epochs"),
+        ("recipe", "the final recipe of lesson 06"),
+    ):
+        seconds = [run["seconds"] for run in figures[name]]
+        accuracies = [100 * run["test_accuracy"] for run in figures[name]]
+        lines.append(f"{title:32s} {_spread(seconds, '.1f'):>24s} {_spread(accuracies, '.2f') + ' %':>24s}")
+    lines.append(f"the recipe took {figures['share_of_budget']:.0%} of the time (median of the pairs)")
+    for threshold, passed in figures["passed"].items():
+        lines.append(
+            f"it passes {threshold} on validation after {passed['seconds']:.2f} s, "
+            f"{passed['share_of_budget']:.1%} of the tutorial's time"
+        )
+    return "\n".join(
+        lines + [f"{goal}: {'met' if met else 'MISSED'}" for goal, met in goals(figures).items()]
+    )
+
+
+def _spread(values: list[float], digits: str) -> str:
+    return f"{statistics.median(values):{digits}} ({min(values):{digits}} to {max(values):{digits}})"
+
+
+def goals(figures: dict[str, Any]) -> dict[str, bool]:
+    """Return each goal and whether it is met."""
+    first = figures["passed"].get(f"{THRESHOLDS[0]:.0%}")
+    mean = figures["mean_test_accuracy"]
+    return {
+        "no longer than the tutorial": figures["share_of_budget"] <= 1,
+        f"at least {GOALS['least test accuracy']:.1%} on the test split": mean
+        >= GOALS["least test accuracy"],
+        f"goal of {GOALS['test accuracy']:.1%} on the test split": mean >= GOALS["test accuracy"],
+        f"71 % within {GOALS['share of the time for 71 %']:.0%} of the tutorial's time": first is not None
+        and first["share_of_budget"] <= GOALS["share of the time for 71 %"],
+    }
+
+
+def main() -> None:
+    """Measure, print, and store."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", choices=SOURCES, default=default_source())
+    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--epochs", type=int, help="of the recipe, if not its own number, for a trial")
+    parser.add_argument("--output", type=Path, help="where to store (default: notebooks/results)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    recipe = STEPS[FINAL].recipe
+    try:
+        root = helpers.prepare_data(source=arguments.source)
+        if arguments.epochs is not None:
+            recipe = replace(recipe, num_epochs=arguments.epochs)
+        if arguments.seeds < 1:
+            raise ValueError(f"--seeds is {arguments.seeds}; at least one run is needed")
+    except (ValueError, helpers.DataError) as error:
+        sys.exit(str(error))
+    tutorial, recipes = [], []
+    for seed in range(arguments.seeds):
+        tutorial.append(tutorial_run(root, seed))
+        print(
+            f"seed {seed}: the tutorial {tutorial[-1].seconds:.1f} s, {tutorial[-1].test_accuracy:.2%}",
+            flush=True,
+        )
+        recipes.append(recipe_run(recipe, root, seed))
+        print(
+            f"seed {seed}: the recipe {recipes[-1].seconds:.1f} s, {recipes[-1].test_accuracy:.2%}",
+            flush=True,
+        )
+    figures = summary(tutorial, recipes, [milestones(recipe, root, seed) for seed in range(arguments.seeds)])
+    print(report(figures))
+    header = about(arguments.source, None) | {"command": "python -m tests.benchmarks.budget"}
+    path = arguments.output or RESULTS / f"budget_{arguments.source}.json"
+    path.write_text(json.dumps({"about": header, **_rounded(figures)}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
