@@ -38,7 +38,10 @@ ALLOWED = {
     "study": {"fmnist_helpers.recipe"},
     "distributed": {
         "torch",
-        *(f"fmnist_helpers.{name}" for name in ("batch_checks", "checkpoint", "data", "history", "loaders", "loops")),
+        *(
+            f"fmnist_helpers.{name}"
+            for name in ("batch_checks", "checkpoint", "data", "history", "loaders", "loops")
+        ),
         *(f"fmnist_helpers.{name}" for name in ("model", "runtime")),
     },
 }

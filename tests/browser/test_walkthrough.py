@@ -340,7 +340,23 @@ def test_broken_loops_beside_the_right_one(opened):
     assert right > 60 and faulty < 25
 
 
-@only("01_data", "02_model", "03_loss", "04_optimizer", "05_training_loop")
+@only("06_better_training")
+def test_any_two_recipes_of_the_study(opened):
+    part = opened.part("Which change paid?")
+    assert said(part).startswith("CNN ") and ", one cycle " in said(part)
+    picture = part.locator("img").get_attribute("src")
+    press(part, "step", "Home")
+    line = wait_for(part, "the tutorial: ")
+    assert float(re.search(r"the tutorial: ([\d.]+) ±", line)[1]) < 80
+    press(part, "step", "ArrowDown")
+    wait_for(part, "shuffling ")
+    press(part, "beside", "End")
+    line = wait_for(part, "both views ")
+    assert float(re.search(r"a difference of ([-+−][\d.]+) points", line)[1].replace("−", "-")) < -10
+    assert part.locator("img").get_attribute("src") != picture
+
+
+@only("01_data", "02_model", "03_loss", "04_optimizer", "05_training_loop", "06_better_training")
 def test_prediction_is_committed_before_the_result_is_shown(opened):
     question = opened.page.locator(".fmnist-prediction").first
     question.scroll_into_view_if_needed()
