@@ -219,6 +219,9 @@ def test_stored_figures_have_every_row_and_make_the_picture(tmp_path):
     assert epochs["cpu"]["goals"][-1]["met"], "the stored losses differ"
     picture = speed_figure.draw(epochs, figures)
     assert len(picture.axes) == 7 and all(axes.has_data() for axes in picture.axes)
+    for axes in picture.axes[1:]:
+        shown, drawn = axes.get_ylim(), [height for line in axes.lines for height in line.get_ydata()]
+        assert all(shown[0] <= height <= shown[1] for height in drawn), "a point lies outside its panel"
     assert speed_figure.PICTURE.stat().st_size < 200_000
     table = speed_figure.markdown_of(seconds).splitlines()
     assert len(table) == 2 + len(seconds)

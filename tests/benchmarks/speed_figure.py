@@ -60,8 +60,6 @@ def draw_growth(axes: plt.Axes, figures: dict, axis: str, unit: str) -> None:
     if unit == "s":
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
-    else:
-        axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
 
 
@@ -75,6 +73,9 @@ def draw(epochs: dict, figures: dict) -> plt.Figure:
         for row, unit in enumerate(("s", "MB")):
             draw_growth(panels[row, column], figures, axis, unit)
         panels[1, column].set_xlabel(label)
+    # Only once all is drawn: a limit that is set ends the search for one that fits the panels of its row.
+    panels[1, 0].autoscale(axis="y")
+    panels[1, 0].set_ylim(bottom=0)
     panels[0, 0].set_ylabel("seconds")
     panels[1, 0].set_ylabel("MB beyond the imports")
     panels[0, 0].legend(fontsize=8, loc="upper left")
