@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import fmnist_helpers as fh
+from tests.benchmarks.epoch import listing_test, listing_train
 from tests.small_problem import (
     CROSS_ENTROPY,
     assert_same_weights,
@@ -25,37 +26,6 @@ from tests.small_problem import (
     weights,
 )
 
-
-def tutorial_train_loop(dataloader, model, loss_fn, optimizer, batch_size):
-    """The tutorial's listing; its global variable is an argument here."""
-    size = len(dataloader.dataset)
-    model.train()
-    for batch, (X, y) in enumerate(dataloader):
-        pred = model(X)
-        loss = loss_fn(pred, y)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        if batch % 100 == 0:
-            loss, current = loss.item(), batch * batch_size + len(X)
-            print(f"loss: {loss:>7f}  [{current:>5d}/{size:>5d}]")
-
-
-def tutorial_test_loop(dataloader, model, loss_fn):
-    """The tutorial's listing."""
-    model.eval()
-    size, num_batches = len(dataloader.dataset), len(dataloader)
-    test_loss, correct = 0, 0
-    with torch.no_grad():
-        for X, y in dataloader:
-            pred = model(X)
-            test_loss += loss_fn(pred, y).item()
-            correct += (pred.argmax(1) == y).type(torch.float).sum().item()
-    test_loss /= num_batches
-    correct /= size
-    print(f"Test Error: \n Accuracy: {(100 * correct):>0.1f}%, Avg loss: {test_loss:>8f}\n")
-
-
 # --- one epoch of training ---------------------------------------------------------------------------------
 
 
@@ -64,7 +34,7 @@ def tutorial_test_loop(dataloader, model, loss_fn):
 @pytest.mark.parametrize(("num_samples", "batch_size"), [(402, 2), (401, 2), (64, 64), (50, 64), (50, 8)])
 def test_train_loop_is_the_tutorials(capsys, make_optimizer, shuffle, num_samples, batch_size):
     runs = []
-    for loop, arguments in ((fh.train_loop, ()), (tutorial_train_loop, (batch_size,))):
+    for loop, arguments in ((fh.train_loop, ()), (listing_train, (batch_size,))):
         generator = torch.Generator().manual_seed(5)
         model, batches = small_model(), loader(num_samples, batch_size, shuffle=shuffle, generator=generator)
         optimizer = make_optimizer(model)
@@ -184,7 +154,7 @@ def test_test_loop_prints_the_tutorials_lines_where_batches_are_equal(capsys):
     model = small_model()
     fh.test_loop(loader(48, 8), model, CROSS_ENTROPY)
     ours = capsys.readouterr().out
-    tutorial_test_loop(loader(48, 8), model, CROSS_ENTROPY)
+    listing_test(loader(48, 8), model, CROSS_ENTROPY)
     assert ours == capsys.readouterr().out
 
 
