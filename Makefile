@@ -31,27 +31,27 @@ browser-test: $(BROWSER_MARK)  ## run every lesson in JupyterLab and Chromium, b
 	"$(BIN)/python" -m pytest tests/browser -rs
 
 execute: $(DEV_MARK)  ## run every lesson in place on the real data and store what it shows
-	"$(BIN)/python" -m tests.execute_lessons
+	"$(BIN)/python" -m tests.tools.execute
 
 format: $(DEV_MARK)  ## put package, tests and notebooks into the house style
 	"$(BIN)/python" -m ruff check --fix .
 	"$(BIN)/python" -m ruff format .
 
-bench: $(BENCH_MARK)  ## measure an epoch here and by other packages, the budget of lesson 06, each lesson (30 minutes)
-	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.speed $(BENCH_OPTIONS)
-	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.cnn_steps
-	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.budget
-	"$(BIN)/python" -m tests.benchmarks.lessons
-	"$(BIN)/python" -m tests.benchmarks.lessons --limit-gb 2 || echo "(the run within 2 GB needs the right to make a cgroup)"
+bench: $(BENCH_MARK)  ## measure an epoch here and by other packages, the budget of lesson 06, each lesson (20 minutes)
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.speed $(BENCH_OPTIONS)
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.cnn_steps
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.budget
+	"$(BIN)/python" -m tests.measure.lessons
+	"$(BIN)/python" -m tests.measure.lessons --limit-gb 2 || echo "(the run within 2 GB needs the right to make a cgroup)"
 
 study: $(MARK)  ## train every recipe of lesson 06 with three seeds and store the table (half an hour)
-	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.benchmarks.study $(STUDY_OPTIONS)
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.study $(STUDY_OPTIONS)
 
 release: $(GRADING_MARK)  ## write the students' copies of the exercises into classroom/release
 	"$(BIN)/python" -m fmnist_helpers.grading release --out classroom
 
 site: $(SITE_MARK)  ## build the lessons as web pages in site/, to read without running
-	"$(BIN)/python" -m tests.build_site site
+	"$(BIN)/python" -m tests.tools.site site
 
 clean:  ## drop the environment; the data stays
 	rm -rf "$(VENV)"

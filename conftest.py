@@ -7,7 +7,7 @@ import nbval.kernel
 from jupyter_client.manager import KernelManager
 from nbval.plugin import IPyNbCell
 
-from tests.tolerance import Tolerance
+from tests.lessons.tolerance import Tolerance
 
 # Kernels inherit these. One thread makes runs repeatable, and two on a busy machine can be ten times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

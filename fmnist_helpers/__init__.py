@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+__version__ = "1.0.0"
+
 # By topic, in the order a lesson meets them: where each name lives.
 _HOMES = {
     "data": ("CLASSES", "DataError", "prepare_data"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.data import CLASSES
 from fmnist_helpers.history import EpochResult, History
 
@@ -63,15 +63,8 @@ def save_checkpoint(
         "classes": tuple(classes),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            torch.save(content, file)
-            # On disk before the name changes hands, so that a power cut cannot leave an empty file.
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written_whole(path) as unfinished, unfinished.open("wb") as file:
+        torch.save(content, file)
     return path
 
 

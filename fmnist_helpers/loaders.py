@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -161,8 +162,8 @@ def make_loaders(
     Args:
         root: what :func:`prepare_data` returned.
         batch_size: samples a batch; the last batch of a split may be shorter.
-        num_valid: how many of the 60,000 training images are set aside for validation, the same number of
-            each class. With 0 there is no validation split, and ``valid`` is None.
+        num_valid: how many training images are set aside for validation, the same number of each class; with 0
+            none, and ``valid`` is None.
         shuffle: give the training samples in a new order in every epoch.
         seed: of the split and of the order: new loaders with the same seed give the same batches. A loader
             that has been used goes on with new orders.
@@ -179,10 +180,7 @@ def make_loaders(
             f"num_valid is {num_valid} of {len(train_data)} training images; nothing is left to train on"
         )
     train_indices, valid_indices = stratified_split(train_data.labels, num_valid, seed)
-
-    def loader(dataset: Dataset, **options: Any) -> DataLoader:
-        return DataLoader(dataset, batch_size, collate_fn=InMemoryDataset.collate, **options)
-
+    loader = partial(DataLoader, batch_size=batch_size, collate_fn=InMemoryDataset.collate)
     train_split = Subset(train_data, train_indices.tolist()) if num_valid else train_data
     valid_split = Subset(train_data, valid_indices.tolist())
     return Loaders(

@@ -16,7 +16,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
-from fmnist_helpers.batch_checks import LossFunction, check_arguments, compute_loss
+from fmnist_helpers.explain import (
+    LossFunction,
+    check_arguments,
+    check_output,
+    explained,
+    number_of_classes,
+)
 from fmnist_helpers.history import EpochResult, History
 from fmnist_helpers.progress import progress_bar
 
@@ -44,8 +50,7 @@ def train_loop(
     """Train ``model`` for one epoch: one optimiser step for each batch of ``dataloader``.
 
     Args:
-        dataloader: yields ``(images, labels)``: float images of shape (N, …) as the model takes them and
-            int64 labels of shape (N,). Batches are moved to the model's device.
+        dataloader: yields float images of shape (N, …) and int64 labels of shape (N,), on any device.
         model: gives logits of shape (N, classes). It is put into training mode and left there.
         loss_fn: ``loss_fn(logits, labels)``, the mean over the batch, as ``nn.CrossEntropyLoss()`` gives it.
         optimizer: holds the model's parameters.
@@ -58,22 +63,21 @@ def train_loop(
     Raises:
         ValueError: if the loader is empty, the loss does not average, or a batch does not fit the model.
     """
-    num_classes = check_arguments(dataloader, loss_fn)
+    check_arguments(dataloader, loss_fn)
     model.train()
-    device = _device_of(model)
-    num_samples = len(dataloader.dataset)
-    tally = _Tally(len(dataloader))
-    for batch, (images, labels) in enumerate(dataloader):
+    device, tally = _device_of(model), Tally(dataloader)
+    for images, labels in dataloader:
         images, labels = images.to(device), labels.to(device)
         # Cleared first, so that a backward call somebody made before the loop cannot leak into the step.
         optimizer.zero_grad()
-        logits, loss = compute_loss(model, loss_fn, images, labels, num_classes)
+        with explained(model, images, labels):
+            logits = model(images)
+            loss = loss_fn(logits, labels)
+        tally.add(logits, labels, loss)
         loss.backward()
         optimizer.step()
-
-        tally.add(logits, labels, loss)
-        if verbose and batch % PRINT_EVERY == 0:
-            print(f"loss: {loss.item():>7f}  [{tally.num_samples:>5d}/{num_samples:>5d}]")
+        if verbose and tally.num_batches % PRINT_EVERY == 1:
+            print(f"loss: {loss.item():>7f}  [{tally.num_samples:>5d}/{len(dataloader.dataset):>5d}]")
     return tally.result()
 
 
@@ -93,19 +97,38 @@ def test_loop(
         Mean loss and accuracy over the samples. A short last batch counts by its size, so the result
         does not depend on the batch size.
     """
-    num_classes = check_arguments(dataloader, loss_fn)
+    check_arguments(dataloader, loss_fn)
     model.eval()
-    device = _device_of(model)
-    tally = _Tally(len(dataloader))
+    device, tally = _device_of(model), Tally(dataloader)
     with torch.no_grad():
         for images, labels in dataloader:
             images, labels = images.to(device), labels.to(device)
-            logits, loss = compute_loss(model, loss_fn, images, labels, num_classes)
+            with explained(model, images, labels):
+                logits = model(images)
+                loss = loss_fn(logits, labels)
             tally.add(logits, labels, loss)
     result = tally.result()
     if verbose:
         print(f"Test Error: \n Accuracy: {100 * result.accuracy:>0.1f}%, Avg loss: {result.loss:>8f}\n")
     return result
+
+
+def run_epoch(
+    number: int,
+    model: nn.Module,
+    train_loader: DataLoader,
+    valid_loader: DataLoader,
+    loss_fn: LossFunction,
+    optimizer: Optimizer,
+) -> EpochResult:
+    """Train for one epoch, evaluate on the validation split, and return both as row ``number`` of a history.
+
+    Arguments and errors are those of :func:`train_loop`; nothing is printed.
+    """
+    start = time.perf_counter()
+    train = train_loop(train_loader, model, loss_fn, optimizer, verbose=False)
+    valid = test_loop(valid_loader, model, loss_fn, verbose=False)
+    return EpochResult(number, *train, *valid, time.perf_counter() - start)
 
 
 def fit(
@@ -143,52 +166,68 @@ def fit(
         raise ValueError("there is no validation loader; call make_loaders with num_valid above 0")
     history = History() if history is None else history
     history.interrupted = False
-    first = len(history) + 1
-    numbers = range(first, first + num_epochs)
-    epochs = progress_bar(numbers, shown=progress, desc="Training", unit="epoch")
-    try:
-        for epoch in epochs:
-            start = time.perf_counter()
-            train = train_loop(train_loader, model, loss_fn, optimizer, verbose=False)
-            valid = test_loop(valid_loader, model, loss_fn, verbose=False)
-            history.append(EpochResult(epoch, *train, *valid, time.perf_counter() - start))
-            epochs.set_postfix_str(f"valid loss {valid.loss:.4f}, accuracy {valid.accuracy:.1%}")
-    except KeyboardInterrupt:
-        history.interrupted = True
-        print(f"Stopped by hand; the {len(history)} finished epochs are kept.")
-    finally:
-        epochs.close()
+    numbers = range(len(history) + 1, len(history) + 1 + num_epochs)
+    with progress_bar(numbers, shown=progress, desc="Training", unit="epoch") as epochs:
+        try:
+            for number in epochs:
+                row = run_epoch(number, model, train_loader, valid_loader, loss_fn, optimizer)
+                history.append(row)
+                epochs.set_postfix_str(f"valid loss {row.valid_loss:.4f}, accuracy {row.valid_accuracy:.1%}")
+        except KeyboardInterrupt:
+            history.interrupted = True
+            print(f"Stopped by hand; the {len(history)} finished epochs are kept.")
     return history
 
 
-class _Tally:
-    """Sums over the batches of one pass, weighted by their sizes."""
+class Tally:
+    """Sums over the batches of one pass, weighted by their sizes.
 
-    def __init__(self, num_batches: int) -> None:
-        self.num_samples = 0
-        self._num_batches = num_batches
+    Args:
+        dataloader: gives the batches; its length says how many, its data set how many classes.
+
+    Attributes:
+        num_batches, num_samples: how many have been counted.
+    """
+
+    def __init__(self, dataloader: DataLoader) -> None:
+        self.num_batches = self.num_samples = 0
+        self._most = len(dataloader)
+        self._num_classes = number_of_classes(dataloader.dataset)
         self._sizes: list[int] = []
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor) -> None:
+        """Count a batch in.
+
+        Args:
+            logits: shape (N, classes).
+            labels: int64 of shape (N,), or distributions of shape (N, classes).
+            loss: the mean over the batch, a single number.
+
+        Raises:
+            ValueError: if logits or loss have another shape, or there are more batches than the loader promised.
+        """
+        check_output(logits, labels, loss, self._num_classes)
         # Nothing is read here: reading a result would make a GPU wait. What is kept goes into two tensors: a
         # small one from each batch would lie scattered among the large ones that come and go, and the memory of
         # the course's model would grow by some 60 MB in an epoch.
         if not self._sizes:
-            self._losses = loss.new_empty(self._num_batches)
+            self._losses = loss.new_empty(self._most)
             self._correct = labels.new_zeros((), dtype=torch.int64)
-        if len(self._sizes) == self._num_batches:
+        if self.num_batches == self._most:
             raise ValueError(
-                f"the loader gives more batches than the {self._num_batches} that its length promises; mend its __len__"
+                f"the loader gives more batches than the {self._most} that its length promises; mend its __len__"
             )
         classes = labels if labels.ndim == 1 else labels.argmax(dim=1)
-        self._losses[len(self._sizes)] = loss.detach()
+        self._losses[self.num_batches] = loss.detach()
         self._correct += (logits.detach().argmax(dim=1) == classes).sum()
         self._sizes.append(len(labels))
+        self.num_batches += 1
         self.num_samples += len(labels)
 
     def result(self) -> LoopResult:
+        """Return the means over all samples that were counted."""
         # To the CPU first: some accelerators have no float64.
-        losses = self._losses[: len(self._sizes)].cpu().double()
+        losses = self._losses[: self.num_batches].cpu().double()
         sizes = torch.tensor(self._sizes, dtype=torch.float64)
         return LoopResult((losses @ sizes).item() / self.num_samples, self._correct.item() / self.num_samples)
 

@@ -231,15 +231,8 @@ def plot_lines(
         places = range(len(values)) if x is None else x
         style = LINES[number % len(LINES)]
         marker = MARKERS[number % len(MARKERS)] if markers else None
-        axes.plot(
-            places,
-            values,
-            linestyle=style,
-            marker=marker,
-            markersize=3,
-            color=_colour(number),
-            label=name,
-        )
+        look = {"linestyle": style, "marker": marker, "markersize": 3, "color": _colour(number)}
+        axes.plot(places, values, label=name, **look)
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.3)
     if len(lines) > 1:
@@ -373,16 +366,11 @@ def plot_worst_mistakes(
         raise ValueError("there is no mistake to show: every image is classified rightly")
     losses = nn.functional.cross_entropy(logits[wrong], labels[wrong], reduction="none")
     worst = wrong[losses.argsort(descending=True)[:number]]
-    probabilities = logits[worst].softmax(dim=1)
-    titles = [
-        f"{classes[label]}\ntaken for\n{classes[row.argmax()]} ({row.max():.0%})"
-        for label, row in zip(labels[worst].tolist(), probabilities, strict=True)
-    ]
     grid = plot_images(images[worst], columns=4, title=title)
-    figure = grid[0].figure
-    figure.set_size_inches(7.2, 1.95 * -(-len(worst) // 4) + 0.35)
-    for axes, text in zip(grid, titles, strict=True):
-        axes.set_title(text, fontsize=8)
+    grid[0].figure.set_size_inches(7.2, 1.95 * -(-len(worst) // 4) + 0.35)
+    for axes, label, row in zip(grid, labels[worst].tolist(), logits[worst].softmax(dim=1), strict=True):
+        believed = f"{classes[row.argmax()]} ({row.max():.0%})"
+        axes.set_title(f"{classes[label]}\ntaken for\n{believed}", fontsize=8)
     return grid
 
 

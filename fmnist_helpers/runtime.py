@@ -24,6 +24,20 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
+def has_bfloat16(device: torch.device | str = "cpu") -> bool:
+    """Return whether ``device`` is known to have instructions for products of bfloat16.
+
+    Known are NVIDIA's graphics cards, and the x86 processors whose capabilities this version of PyTorch can tell.
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
 def seed_everything(seed: int) -> None:
     """Seed the random generators of Python, NumPy and PyTorch (on every device).
 
@@ -44,18 +58,33 @@ def seed_everything(seed: int) -> None:
 def describe_machine() -> str:
     """Return what the lessons run on, in three lines: versions, device and threads, memory in GB."""
     import psutil
-    import torchvision
 
     memory = psutil.virtual_memory()
     total = min(memory.total, _memory_limit())
     device = pick_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return (
-        f"Python {platform.python_version()}, torch {torch.__version__}, "
-        f"torchvision {torchvision.__version__}\n"
+        f"{versions()}\n"
         f"device: {device} ({name}), threads: {torch.get_num_threads()} of {os.cpu_count()}\n"
         f"memory: {min(memory.available, total) / 1e9:.1f} GB free of {total / 1e9:.1f} GB"
     )
+
+
+def versions() -> str:
+    """Return the versions that decide about results, in one line."""
+    import torchvision
+
+    return f"Python {platform.python_version()}, torch {torch.__version__}, torchvision {torchvision.__version__}"
+
+
+def processor() -> str:
+    """Return the processor as the system knows it: its kind, its name, how many cores, and PyTorch's threads."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or "unknown processor"
+    threads = torch.get_num_threads()
+    return f"{platform.machine()}, {name}, {os.cpu_count()} cores, {threads} thread{'s' * (threads > 1)}"
 
 
 def iteration_seconds(num_iterations: int = 100) -> float:
@@ -82,7 +111,7 @@ def expected_seconds(recorded: str | Path) -> dict[str, float]:
     """Return how long the cells of each lesson will probably run on this machine, in seconds.
 
     Args:
-        recorded: a file that ``python -m tests.benchmarks.lessons --write`` made: the seconds of each lesson on
+        recorded: a file that ``python -m tests.measure.lessons --write`` made: the seconds of each lesson on
             some machine, and of one training iteration there. They are scaled by the speed of this machine.
     """
     there = json.loads(Path(recorded).read_text(encoding="utf-8"))

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import fmnist_helpers as fh
-from fmnist_helpers.standin import write_idx
-
-COURSE_FOLDER = Path(__file__).resolve().parent.parent
+from fmnist_helpers.data.standin import write_idx
+from tests.tools.course import COURSE
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +32,7 @@ def tiny_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def real_mirror() -> Path:
     """The folder with the four official files; tests that need it are skipped where there is none."""
     named = os.environ.get("FMNIST_MIRROR") or "../shared/fashion-mnist"
-    folder = COURSE_FOLDER / Path(named).expanduser()
+    folder = COURSE / Path(named).expanduser()
     if not (folder / "train-images-idx3-ubyte.gz").is_file():
         pytest.skip(f"the real data set is not at hand: no folder {named} (set FMNIST_MIRROR to name one)")
     return folder

@@ -1,4 +1,4 @@
-"""The small problem on which the loops are tested: noise for images, a model of two layers, seeded."""
+"""The toy problem of the checks in another size, on which the loops are tested."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import fmnist_helpers as fh
-
-CROSS_ENTROPY = nn.CrossEntropyLoss()
+from fmnist_helpers.exercises.toy import CROSS_ENTROPY, small_dataset
 
 
 def garments(num_samples: int = 50, num_classes: int = 10) -> TensorDataset:
-    """Images of 4 by 4 pixels of noise with random labels: what a loop does shows on them as well."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(num_samples, 1, 4, 4, generator=generator)
-    return TensorDataset(images, torch.randint(0, num_classes, (num_samples,), generator=generator))
+    """Images of 4 by 4 pixels of noise: what a loop does shows on them as well."""
+    return small_dataset(num_samples, num_classes=num_classes, side=4)
 
 
 def loader(num_samples: int = 50, batch_size: int = 8, **options) -> DataLoader:

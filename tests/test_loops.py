@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import fmnist_helpers as fh
-from tests.benchmarks.epoch import listing_test, listing_train
+from tests.measure.epoch import listing_test, listing_train
 from tests.small_problem import (
     CROSS_ENTROPY,
     assert_same_weights,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import inspect
 import json
 import subprocess
@@ -18,43 +19,22 @@ FOLDER = Path(fh.__file__).parent
 LATE = {"matplotlib", "ipywidgets", "IPython", "pooch", "requests", "tqdm", "psutil"}
 """What the package loads only when it is needed."""
 
-ALLOWED = {
-    "model": {"torch"},
-    "progress": set(),
-    "history": set(),
-    "batch_checks": {"torch"},
-    "loops": {"torch", "fmnist_helpers.progress", "fmnist_helpers.history", "fmnist_helpers.batch_checks"},
-    "runtime": {"torch", "numpy", "fmnist_helpers.model"},
-    "loaders": {"torch", "torchvision", "numpy"},
-    "download": {"fmnist_helpers.progress"},
-    "data": {"filelock", "fmnist_helpers.standin", "fmnist_helpers.download"},
-    "checkpoint": {"torch", "fmnist_helpers.data", "fmnist_helpers.history"},
-    "plots": {"torch", "numpy", "matplotlib", "fmnist_helpers.data", "fmnist_helpers.history"},
-    "layers": {"torch"},
-    "recipe": {
-        "torch",
-        *(f"fmnist_helpers.{name}" for name in ("history", "layers", "loaders", "loops", "model", "runtime")),
-    },
-    "study": {"fmnist_helpers.recipe"},
-    "distributed": {
-        "torch",
-        *(
-            f"fmnist_helpers.{name}"
-            for name in ("batch_checks", "checkpoint", "data", "history", "loaders", "loops")
-        ),
-        *(f"fmnist_helpers.{name}" for name in ("model", "runtime")),
-    },
+MAY_USE = {
+    "": {"", "data"},
+    "checks": {"exercises"},
+    "data": {""},
+    "recipes": {"", "recipes"},
+    "exercises": {"", "data"},
+    "widgets": {"", "data", "recipes"},
+    "grading": {"", "exercises"},
 }
-"""What each module may import when it is loaded, beside the standard library."""
+"""Which rooms the modules of a room may use beside their own; "" is what lies at the top of the package."""
 
-ALLOWED_LATER = {
-    "progress": {"tqdm"},
-    "runtime": {"psutil", "torchvision"},
-    "download": {"pooch"},
-    "data": {"pooch", "requests", "torchvision"},
-    "plots": {"IPython"},
-}
-"""What each module may import besides, inside a function that needs it."""
+ONLY_TORCH = ("explain", "history", "loops", "model", "progress", "watch")
+"""What a learner reads of training needs nothing but PyTorch."""
+
+DRAW = ("matplotlib", "ipywidgets", "anywidget", "contourpy")
+"""Drawing, which only plots, widgets and the timeline know of."""
 
 
 @pytest.mark.parametrize("name", fh.__all__)
@@ -106,34 +86,67 @@ def test_import_is_light_and_a_plot_loads_matplotlib():
     assert matplotlib_after_plot
 
 
-def imports(module: str) -> tuple[set[str], set[str]]:
-    """Return what a module of the package imports: when it is loaded, and inside its functions."""
-    tree = ast.parse((FOLDER / f"{module}.py").read_text(encoding="utf-8"))
-    at_load = {name for node in tree.body for name in imported_names(node)}
-    return at_load, {name for node in ast.walk(tree) for name in imported_names(node)} - at_load
+def name_of(path: Path) -> str:
+    """Return a file's name as a module, within the package."""
+    return ".".join(path.relative_to(FOLDER).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imported_names(node: ast.AST) -> list[str]:
-    """Return the modules of an import statement; of the standard library none, of others the first part."""
-    if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.module == "fmnist_helpers":
-        names = [f"fmnist_helpers.{alias.name}" for alias in node.names]
-    elif isinstance(node, ast.ImportFrom):
-        names = [node.module]
-    else:
-        names = []
-    names = [name if name.startswith("fmnist_helpers") else name.partition(".")[0] for name in names]
-    return [name for name in names if name not in sys.stdlib_module_names]
+def imports_of(path: Path) -> set[str]:
+    """Return what a file imports, anywhere in it: the package's modules by name, others by their first part."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            # What is taken from a package may be a module of it.
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {
+                name if name.removeprefix("fmnist_helpers.") in MODULES else node.module for name in whole
+            }
+    ours = {name.removeprefix("fmnist_helpers.") for name in found if name.startswith("fmnist_helpers.")}
+    theirs = {name.partition(".")[0] for name in found} - {"fmnist_helpers", *sys.stdlib_module_names}
+    return ours | theirs
 
 
-@pytest.mark.parametrize("module", ALLOWED)
-def test_modules_import_only_what_stands_below_them(module):
-    at_load, later = imports(module)
-    assert at_load <= ALLOWED[module]
-    assert later <= ALLOWED[module] | ALLOWED_LATER.get(module, set())
+PATHS = sorted(FOLDER.rglob("*.py"))
+MODULES = {name_of(path) for path in PATHS}
+IMPORTS_OF = {name_of(path): imports_of(path) for path in PATHS}
 
 
-def test_core_modules_are_all_under_this_rule():
-    core = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
-    assert {name for name in core if not name.startswith("standin")} == set(ALLOWED)
+def room(module: str) -> str:
+    """Return the folder of a module, or "" for what lies at the top; the old name of the exercises is a room."""
+    first, _, rest = module.partition(".")
+    return first if rest or first in MAY_USE else ""
+
+
+def test_no_two_files_share_a_name():
+    names = [path.name for path in PATHS if not path.stem.startswith("__")]
+    assert sorted(names) == sorted(set(names))
+    # Nor does a folder share one with a file.
+    assert not {path.parent.name for path in PATHS} & {path.stem for path in PATHS}
+
+
+def test_there_is_no_circle():
+    graph = {name: used & MODULES for name, used in IMPORTS_OF.items() if name != "__init__"}
+    order = list(graphlib.TopologicalSorter(graph).static_order())
+    assert order.index("watch") < order.index("exercises.recorder")
+
+
+@pytest.mark.parametrize("module", sorted(MODULES - {"__init__"}))
+def test_a_module_uses_only_the_rooms_that_its_own_may_use(module):
+    used = {room(name) for name in IMPORTS_OF[module] & MODULES}
+    assert used <= {room(module), *MAY_USE[room(module)]}
+
+
+def test_what_a_learner_reads_of_training_needs_only_pytorch():
+    for module in ONLY_TORCH:
+        assert IMPORTS_OF[module] - MODULES <= {"torch", *({"tqdm"} if module == "progress" else ())}, module
+
+
+def test_only_plots_widgets_and_the_timeline_draw():
+    drawing = {module for module in MODULES if IMPORTS_OF[module] & set(DRAW)}
+    assert {module for module in drawing if room(module) != "widgets"} == {"plots", "exercises.timeline"}
+
+
+def test_nothing_of_the_package_imports_tests_or_notebooks():
+    assert not any({"tests", "notebooks"} & used for used in IMPORTS_OF.values())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
-from fmnist_helpers.progress import progress_bar
+from fmnist_helpers.progress import in_notebook, progress_bar
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,27 @@ def test_argument_and_environment_hide_the_bar(capsys, monkeypatch, shown, varia
     output, errors = capsys.readouterr()
     assert output == ""
     assert ("Counting" in errors) is expected
+
+
+def test_a_process_that_has_loaded_jupyter_is_no_notebook(capsys, monkeypatch):
+    import ipykernel.zmqshell  # noqa: F401
+
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    assert not in_notebook()
+    assert list(progress_bar(range(2), desc="Counting")) == [0, 1]
+    assert "Counting" in capsys.readouterr().err
+
+
+def test_in_a_kernel_the_bar_is_a_widget(monkeypatch):
+    import IPython
+    from ipywidgets import FloatProgress
+    from tqdm.notebook import tqdm
+
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=True))
+    with progress_bar(total=4) as bar:
+        assert isinstance(bar, tqdm)
+        assert isinstance(bar.container.children[1], FloatProgress)
 
 
 def test_bar_vanishes_at_its_end(capsys, monkeypatch):

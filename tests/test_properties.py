@@ -13,7 +13,7 @@ from torchvision.datasets.mnist import read_image_file, read_label_file
 from torchvision.transforms import ToTensor
 
 import fmnist_helpers as fh
-from fmnist_helpers.standin import write_idx
+from fmnist_helpers.data.standin import write_idx
 
 repeatable = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 seeds = st.integers(0, 2**32 - 1)

@@ -86,3 +86,29 @@ def test_expected_seconds_scale_with_the_speed_of_the_machine(tmp_path, monkeypa
     )
     monkeypatch.setattr(runtime, "iteration_seconds", lambda: 0.005)
     assert fh.expected_seconds(recorded) == pytest.approx({"01": 25, "05": 150})
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+        ({"avx2": True, "avx512_bf16": False}, False),
+    ],
+)
+def test_bfloat16_is_used_where_the_processor_says_so(monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert runtime.has_bfloat16("cpu") is expected
+
+
+def test_an_older_torch_and_other_devices_have_no_bfloat16(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert runtime.has_bfloat16("cpu") is False
+    assert runtime.has_bfloat16("mps") is False
+
+
+def test_a_gpu_is_asked_itself(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **options: asked.update(options) or True)
+    assert runtime.has_bfloat16("cuda") is True
+    assert asked == {"including_emulation": False}

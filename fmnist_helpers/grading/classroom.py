@@ -13,10 +13,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
+from nbgrader.converters.base import BaseConverter
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
-from fmnist_helpers.checks.diagnosis import STUB
+from fmnist_helpers.exercises.check import STUB
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "notebooks" / "exercises"
 """Where the exercises with their solutions lie in a copy of the course."""
@@ -111,6 +112,16 @@ class Classroom:
 
     def course_directory(self, config: Config) -> CourseDirectory:
         return CourseDirectory(config=config, log=quiet_log())
+
+    def log(self) -> logging.Logger:
+        """Return a logger that writes beside the grade book."""
+        return quiet_log(self.folder / "nbgrader.log")
+
+    def convert(self, kind: type[BaseConverter], config: Config) -> None:
+        """Run one of nbgrader's converters, whatever it made before."""
+        converter = kind(coursedir=self.course_directory(config), config=config, log=self.log())
+        converter.force = True
+        converter.start()
 
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:

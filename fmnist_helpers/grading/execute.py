@@ -221,17 +221,7 @@ def execute(nb: NotebookNode, folder: Path, limits: Limits, *, sandboxed: bool, 
     try:
         with process_groups(limits) as groups:
             command = kernel_command(folder, spool, limits, groups, sandboxed=sandboxed)
-            runner = LimitedExecute(limits=limits, report=report, spool=spool, timeout=limits.cell_seconds)
-            runner.manager_options = {
-                "command": command,
-                "surroundings": environment(limits),
-                "transport": "ipc",
-                "connection_file": str(spool / "k.json"),
-                "context": context,
-            }
-            runner.record_timing = runner.store_widget_state = False
-            runner.shutdown_kernel = "immediate"
-            runner.startup_timeout = 120
+            runner = _runner(limits, report, spool, command, context)
             if log is not None:
                 runner.log = log
             try:
@@ -246,6 +236,23 @@ def execute(nb: NotebookNode, folder: Path, limits: Limits, *, sandboxed: bool, 
         shutil.rmtree(spool, ignore_errors=True)
     _fill_what_did_not_run(nb, report)
     return report
+
+
+def _runner(
+    limits: Limits, report: Report, spool: Path, command: list[str], context: zmq.asyncio.Context
+) -> LimitedExecute:
+    runner = LimitedExecute(limits=limits, report=report, spool=spool, timeout=limits.cell_seconds)
+    runner.manager_options = {
+        "command": command,
+        "surroundings": environment(limits),
+        "transport": "ipc",
+        "connection_file": str(spool / "k.json"),
+        "context": context,
+    }
+    runner.record_timing = runner.store_widget_state = False
+    runner.shutdown_kernel = "immediate"
+    runner.startup_timeout = 120
+    return runner
 
 
 def _fill_what_did_not_run(nb: NotebookNode, report: Report) -> None:

@@ -14,7 +14,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import List
 
-from fmnist_helpers.grading.classroom import Classroom, OneSubmission, quiet_log
+from fmnist_helpers.grading.classroom import Classroom, OneSubmission
 
 BEGIN, END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 REPLACED = "# (hidden tests)"
@@ -100,13 +100,7 @@ def write_feedback(classroom: Classroom, student: str, assignment: str, remarks:
     """
     config = classroom.config(assignment, student)
     config.HideTests.remarks = list(remarks)
-    converter = _FeedbackOfOne(
-        coursedir=classroom.course_directory(config),
-        config=config,
-        log=quiet_log(classroom.folder / "nbgrader.log"),
-    )
-    converter.force = True
-    converter.start()
+    classroom.convert(_FeedbackOfOne, config)
     folder = classroom.folder / "feedback" / student
     page = folder / f"{assignment}.html"
     shutil.copyfile(folder / assignment / f"{assignment}.html", page)

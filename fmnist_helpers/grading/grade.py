@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import functools
 import hashlib
-import json
 import os
 import shutil
 import threading
@@ -17,12 +16,11 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import (
     AssignLatePenalties,
@@ -34,39 +32,21 @@ from nbgrader.utils import parse_utc
 from sqlalchemy.exc import SAWarning
 
 from fmnist_helpers.grading import submissions
-from fmnist_helpers.grading.classroom import Classroom, OneSubmission, quiet_log
+from fmnist_helpers.grading.classroom import Classroom, OneSubmission
 from fmnist_helpers.grading.execute import Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
+from fmnist_helpers.grading.marks import (
+    FAILED,
+    Marks,
+    Outcome,
+    read_marks,
+    read_outcome,
+    remarks_on,
+    write_outcome,
+)
 from fmnist_helpers.grading.release import release
 from fmnist_helpers.grading.sandbox import Limits, remove_stale_groups
 from fmnist_helpers.grading.submissions import Submission
-
-NOT_SUBMITTED, UNREADABLE = "not submitted", "unreadable"
-IN_PART, FLAGGED, MANUAL, GRADED = "graded in part", "flagged", "needs manual grading", "graded"
-FAILED = "not graded"
-
-
-@dataclass
-class Outcome:
-    """What is known of one submission; kept in a file of its own, so that a later run need not repeat it."""
-
-    student: str
-    assignment: str
-    key: str = ""
-    """Hash of submission, exercise and checks: equal keys mean equal results, unless a limit was in the way."""
-    problem: str = ""
-    """``not submitted``, ``unreadable``, ``not graded``, or empty."""
-    limits: str = ""
-    """The limits under which it ran."""
-    stopped: str = ""
-    stopped_at: str = ""
-    flags: list[str] = field(default_factory=list)
-    """What an instructor should look at, such as changed checks."""
-    notes: list[str] = field(default_factory=list)
-    """What was repaired; it costs nothing."""
-    seconds: float = 0.0
-    feedback: str = ""
-    """Hash of marks and comments when the feedback page was last written."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +167,7 @@ class Grader:
 
         A limit matters only to a submission that met one.
         """
-        known = _read_outcome(self._path(outcome))
+        known = read_outcome(self._path(outcome))
         if known is None or known.key != outcome.key or (known.stopped and known.limits != outcome.limits):
             return None
         autograded = self.classroom.folder / "autograded" / outcome.student / outcome.assignment
@@ -198,17 +178,12 @@ class Grader:
         paths = sorted(
             (self.classroom.folder / "outcomes").glob("*/*.json"), key=lambda path: (path.stem, path)
         )
-        outcomes = [_read_outcome(path) for path in paths if path.stem not in set(names)]
+        outcomes = [read_outcome(path) for path in paths if path.stem not in set(names)]
         return [outcome for outcome in outcomes if outcome is not None]
 
     def save(self, outcome: Outcome) -> None:
         """Keep an outcome for later runs. It is the last thing written, so what is there is complete."""
-        path = self._path(outcome)
-        if _read_outcome(path) != outcome:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(".part")
-            unfinished.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
-            unfinished.replace(path)
+        write_outcome(self._path(outcome), outcome)
 
     # --- one submission --------------------------------------------------------------------------------
 
@@ -231,7 +206,7 @@ class Grader:
     def execute(self, submission: Submission, nb: NotebookNode) -> Report:
         """Run a notebook while others take their turn with nbgrader."""
         folder = self.staged(submission.student, submission.assignment)
-        log = quiet_log(self.classroom.folder / "nbgrader.log")
+        log = self.classroom.log()
         self._lock.release()
         try:
             limits, sandboxed = self.options.limits, self.options.sandboxed
@@ -264,8 +239,7 @@ class _RecordingAutograde(OneSubmission, Autograde):
     def __init__(self, grader: Grader, submission: Submission, report: Report) -> None:
         classroom = grader.classroom
         config = classroom.config(submission.assignment, submission.student, submitted=classroom.staged)
-        log = quiet_log(classroom.folder / "nbgrader.log")
-        super().__init__(coursedir=classroom.course_directory(config), config=config, log=log)
+        super().__init__(coursedir=classroom.course_directory(config), config=config, log=classroom.log())
         self.force = True
 
         def run(nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
@@ -283,18 +257,11 @@ class _RecordingAutograde(OneSubmission, Autograde):
         ]
 
 
-def _read_outcome(path: Path) -> Outcome | None:
-    try:
-        return Outcome(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
 @functools.cache
 def _checks_digest() -> str:
     """Return a hash of the checks, so that a mended check grades anew."""
     digest = hashlib.sha256()
-    for path in sorted((Path(__file__).parent.parent / "checks").glob("*.py")):
+    for path in sorted((Path(__file__).parent.parent / "exercises").glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -307,72 +274,3 @@ def _timestamp_of(folder: Path) -> str:
         return text if text and isinstance(parse_utc(text), datetime.datetime) else ""
     except (OSError, ValueError, OverflowError):
         return ""
-
-
-# --- marks -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Marks:
-    """The marks of one submission as the grade book has them now, by hand or automatic."""
-
-    points: float
-    most: float
-    tasks: dict[str, float | None]
-    """Name of each graded cell → its points, or None while it waits for a person."""
-    waiting: tuple[str, ...]
-    late_seconds: float
-    penalty: float
-    comments: tuple[str, ...]
-
-
-def read_marks(classroom: Classroom, student: str, assignment: str) -> Marks | None:
-    """Return the marks of a submission, or None if the grade book has none."""
-    with classroom.gradebook() as gradebook:
-        try:
-            submission = gradebook.find_submission(assignment, student)
-        except MissingEntry:
-            return None
-        tasks, waiting, comments = {}, [], []
-        for notebook in submission.notebooks:
-            for grade in notebook.grades:
-                undecided = grade.needs_manual_grade or (
-                    grade.auto_score is None and grade.manual_score is None
-                )
-                tasks[grade.name] = None if undecided else grade.score
-                if undecided:
-                    waiting.append(grade.name)
-            comments += [comment.comment or "" for comment in notebook.comments]
-        return Marks(
-            points=sum(points for points in tasks.values() if points is not None),
-            most=submission.max_score,
-            tasks=dict(sorted(tasks.items())),
-            waiting=tuple(sorted(waiting)),
-            late_seconds=submission.total_seconds_late,
-            penalty=submission.late_submission_penalty or 0.0,
-            comments=tuple(comments),
-        )
-
-
-def remarks_on(outcome: Outcome, marks: Marks) -> list[str]:
-    """Return what a student must know to read the page rightly."""
-    remarks = []
-    if outcome.stopped:
-        where = f", at `{outcome.stopped_at}`" if outcome.stopped_at else ""
-        remarks.append(f"Your notebook did not run to its end: {outcome.stopped}{where}.")
-    for name in marks.waiting:
-        remarks.append(f"`{name}` waits to be marked by a person, and counts 0 on this page until then.")
-    return remarks + [f"When it was collected: {note}." for note in outcome.notes]
-
-
-def status_of(outcome: Outcome, marks: Marks | None) -> str:
-    """Return the one status of a submission; the worst that is true of it."""
-    if outcome.problem:
-        return outcome.problem
-    if marks is None:
-        return FAILED
-    if outcome.stopped:
-        return IN_PART
-    if outcome.flags:
-        return FLAGGED
-    return MANUAL if marks.waiting else GRADED

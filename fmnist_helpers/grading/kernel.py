@@ -22,8 +22,8 @@ import torch
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
-import fmnist_helpers.checks
-from fmnist_helpers.checks import student
+import fmnist_helpers.exercises
+from fmnist_helpers.exercises import check
 
 _MISSING = object()
 IPYTHONS_OWN = {"exit", "quit", "input", "_", "get_ipython", "display"}
@@ -142,7 +142,7 @@ class ShellGuard:
 
 def make_guard() -> Guard:
     """Return a guard over the package, the parts of PyTorch that checks use, and Python's built-ins."""
-    for module in pkgutil.iter_modules(fmnist_helpers.checks.__path__, "fmnist_helpers.checks."):
+    for module in pkgutil.iter_modules(fmnist_helpers.exercises.__path__, "fmnist_helpers.exercises."):
         # The timeline only draws, and would make every submission wait for matplotlib.
         if not module.name.endswith(".timeline"):
             importlib.import_module(module.name)
@@ -179,7 +179,7 @@ class GradedKernel(IPythonKernel):
         # So that what a function changes while a check calls it is undone before the check looks at its result.
         # What was undone there is told with the rest.
         undone: list[str] = []
-        student.after_call.append(lambda: undone.extend(guards[0].restore()))
+        check.after_call.append(lambda: undone.extend(guards[0].restore()))
         self._undone = undone
 
     async def do_execute(self, *arguments: Any, **options: Any) -> dict[str, Any]:

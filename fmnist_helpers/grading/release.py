@@ -7,7 +7,8 @@ from pathlib import Path
 
 from nbgrader.converters import GenerateAssignment
 
-from fmnist_helpers.grading.classroom import Classroom, quiet_log
+from fmnist_helpers.atomic import written_whole
+from fmnist_helpers.grading.classroom import Classroom
 
 
 def release(classroom: Classroom, assignment: str) -> Path:
@@ -26,20 +27,11 @@ def release(classroom: Classroom, assignment: str) -> Path:
         nbgrader.converters.base.NbGraderException: if nbgrader refuses the source.
     """
     classroom.prepare()
-    config = classroom.config(assignment, ".")
-    converter = GenerateAssignment(
-        coursedir=classroom.course_directory(config),
-        config=config,
-        log=quiet_log(classroom.folder / "nbgrader.log"),
-    )
-    converter.force = True
-    converter.start()
+    classroom.convert(GenerateAssignment, classroom.config(assignment, "."))
     folder = classroom.folder / "release" / assignment
     path = folder.with_suffix(".zip")
-    unfinished = path.with_suffix(".part")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+    with written_whole(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(folder.rglob("*")):
             if file.is_file():
                 archive.write(file, Path(assignment) / file.relative_to(folder))
-    unfinished.replace(path)
     return path

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from fmnist_helpers.grading.grade import IN_PART, Marks, Outcome, status_of
+from fmnist_helpers.atomic import written_whole
+from fmnist_helpers.grading.marks import Marks, Outcome, status_of
 
 Row = tuple[Outcome, Marks | None]
 HEADER = (
@@ -32,8 +33,7 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
     get an apostrophe in front.
     """
     tasks = sorted({task for _, marks in rows if marks for task in marks.tasks})
-    unfinished = path.with_suffix(".part")
-    with open(unfinished, "w", newline="", encoding="utf-8-sig") as file:
+    with written_whole(path) as unfinished, open(unfinished, "w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         writer.writerow([*HEADER, *tasks])
         for outcome, marks in rows:
@@ -47,7 +47,6 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
             known = marks.tasks if marks and not outcome.problem else {}
             cells += ["" if known.get(task) is None else known[task] for task in tasks]
             writer.writerow([_harmless(cell) for cell in cells])
-    unfinished.replace(path)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -81,6 +80,3 @@ def _harmless(cell: object) -> object:
 
 def _printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-__all__ = ["IN_PART", "Row", "detail_of", "table", "write_csv"]

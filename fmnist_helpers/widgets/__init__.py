@@ -3,13 +3,13 @@
 Each is a frame of caption, controls and a view; each works without a browser through the values of its controls.
 """
 
-from fmnist_helpers.widgets.data import BatchBrowser, ImageBrowser
-from fmnist_helpers.widgets.loss import LogitExplorer
-from fmnist_helpers.widgets.model import LayerPath
-from fmnist_helpers.widgets.optimizer import OptimizerRace, RangeTest
+from fmnist_helpers.widgets.lesson01_data import BatchBrowser, ImageBrowser
+from fmnist_helpers.widgets.lesson02_model import LayerPath
+from fmnist_helpers.widgets.lesson03_loss import LogitExplorer
+from fmnist_helpers.widgets.lesson04_optimizer import OptimizerRace, RangeTest
+from fmnist_helpers.widgets.lesson05_training_loop import BreakTheLoop, TrainingDashboard, watch_training
+from fmnist_helpers.widgets.lesson06_better_training import StudyExplorer
 from fmnist_helpers.widgets.prediction import Prediction
-from fmnist_helpers.widgets.study import StudyExplorer
-from fmnist_helpers.widgets.training import BreakTheLoop, TrainingDashboard, watch_training
 
 __all__ = [
     "BatchBrowser",

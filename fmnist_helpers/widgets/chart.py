@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,13 +82,7 @@ def line_chart(
     y = Scale(*ylim, height - below, 26, ylog)
     parts = [_frame(x, y, title, xlabel, ylabel, size)]
     if mark is not None:
-        place = x(min(max(mark[0], xlim[0]), xlim[1]))
-        anchor = "end" if place > width / 2 else "start"
-        shift = -4 if anchor == "end" else 4
-        parts.append(
-            f'<path d="M{place:.1f} {y.start:.1f}V{y.end:.1f}" stroke="#000" stroke-dasharray="3 3"/>'
-            f'<text x="{place + shift:.1f}" y="{y.end + 12:.1f}" text-anchor="{anchor}">{html.escape(mark[1])}</text>'
-        )
+        parts.append(_mark(*mark, x, y))
     for number, (name, points) in enumerate(lines.items()):
         parts.append(_path(points, x, y, number))
         if dots:
@@ -98,12 +92,13 @@ def line_chart(
             ]
         if len(lines) > 1:
             left = 56 + (number % 2) * (width - 70) // 2
-            top = height - below + 50 + 18 * (number // 2)
-            parts.append(
-                f'<path d="M{left} {top - 4}h26" {_stroke(number)}/>'
-                f'<text x="{left + 32}" y="{top}">{html.escape(name)}</text>'
-            )
+            parts.append(_legend(name, number, left, height - below + 50 + 18 * (number // 2)))
     return _svg(parts, size)
+
+
+def smooth(values: list[float], width: int = 8) -> list[float]:
+    """Return the mean of each value and up to ``width - 1`` before it."""
+    return [sum(part := values[max(0, i + 1 - width) : i + 1]) / len(part) for i in range(len(values))]
 
 
 def path_map(
@@ -128,14 +123,7 @@ def path_map(
         size: width and height in pixels.
         corner: where it lies in a larger picture.
     """
-    inside: list[tuple[float, float]] = []
-    for point in points:
-        if not all(math.isfinite(value) for value in point):
-            break
-        inside.append(point)
-        if not (x.low <= point[0] <= x.high and y.low <= point[1] <= y.high):
-            break
-    places = [(x(px), y(py)) for px, py in inside]
+    places = [(x(px), y(py)) for px, py in _up_to_the_edge(points, x, y)]
     colour = COLOURS[number]
     line = "M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in places)
     dots = "".join(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="2.4" fill="{colour}"/>' for px, py in places)
@@ -183,6 +171,32 @@ def _frame(x: Scale, y: Scale, title: str, xlabel: str, ylabel: str, size: tuple
         f'<text transform="translate(13 {centre}) rotate(-90)" text-anchor="middle">{html.escape(ylabel)}</text>'
     )
     return "".join(parts)
+
+
+def _mark(value: float, word: str, x: Scale, y: Scale) -> str:
+    place = x(min(max(value, x.low), x.high))
+    anchor, shift = ("end", -4) if place > (x.start + x.end) / 2 else ("start", 4)
+    return (
+        f'<path d="M{place:.1f} {y.start:.1f}V{y.end:.1f}" stroke="#000" stroke-dasharray="3 3"/>'
+        f'<text x="{place + shift:.1f}" y="{y.end + 12:.1f}" text-anchor="{anchor}">{html.escape(word)}</text>'
+    )
+
+
+def _legend(name: str, number: int, left: int, top: int) -> str:
+    return (
+        f'<path d="M{left} {top - 4}h26" {_stroke(number)}/>'
+        f'<text x="{left + 32}" y="{top}">{html.escape(name)}</text>'
+    )
+
+
+def _up_to_the_edge(points: Points, x: Scale, y: Scale) -> Iterator[tuple[float, float]]:
+    """Give the points of a path up to the first that is outside the map, or before one that is no number."""
+    for point in points:
+        if not all(math.isfinite(value) for value in point):
+            return
+        yield point
+        if not (x.low <= point[0] <= x.high and y.low <= point[1] <= y.high):
+            return
 
 
 def _rectangle(x: Scale, y: Scale) -> str:

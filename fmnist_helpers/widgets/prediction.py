@@ -8,7 +8,8 @@ from typing import Any
 
 import ipywidgets
 
-from fmnist_helpers.widgets.parts import Spoken, table
+from fmnist_helpers.widgets.controls import Spoken
+from fmnist_helpers.widgets.views import table
 
 
 class Prediction(ipywidgets.VBox):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import COURSE_FOLDER
+from tests.tools.course import COURSE, copy_course
 
-SCREENSHOTS = COURSE_FOLDER / ".screenshots"
+SCREENSHOTS = COURSE / ".screenshots"
 INSTALL = "pip install -e '.[browser]' and apt install chromium"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
@@ -62,9 +62,7 @@ def browser():
 def course(tmp_path_factory) -> Path:
     """A copy of the course: JupyterLab saves the notebooks that it opens."""
     folder = tmp_path_factory.mktemp("course")
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy2(COURSE_FOLDER / name, folder / name)
-    shutil.copytree(COURSE_FOLDER / "notebooks", folder / "notebooks")
+    copy_course(folder)
     # Not VENV=...: make cannot take a path with a space.
     (folder / ".venv").symlink_to(sys.prefix)
     return folder
@@ -79,7 +77,7 @@ def lab(course: Path, browser) -> Iterator[str]:
     options = f"--no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token= --allow-root"
     options += " --LabApp.expose_app_in_browser=True"
     command = ["make", "--silent", "--assume-old=pyproject.toml", "lab", f"LAB_OPTIONS={options}"]
-    environment = {**os.environ, "FMNIST_DATA": str(COURSE_FOLDER / "data")}
+    environment = {**os.environ, "FMNIST_DATA": str(COURSE / "data")}
     # A bar that moves is no debris; only tests of outputs hide it.
     environment.pop("TQDM_DISABLE", None)
     with open(course / "lab.log", "w") as log:

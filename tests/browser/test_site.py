@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.browser.test_walkthrough import LESSONS
-from tests.build_site import broken_links, build
+from tests.tools.site import broken_links, build, tool
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    if shutil.which("jupyter-book", path=Path(sys.executable).parent) is None:
-        pytest.skip("no Jupyter Book here: pip install -e '.[site]'")
+    for name in ("jupyter-book", "lychee"):
+        if shutil.which(tool(name)) is None:
+            pytest.skip(f"no {name} here: pip install -e '.[site]'")
     folder = tmp_path_factory.mktemp("site") / "site"
     build(folder)
     return folder
@@ -33,12 +32,38 @@ def test_every_link_of_the_site_leads_somewhere(site):
     assert followed > 100 and broken == []
 
 
-def test_a_link_that_leads_nowhere_is_found(site, tmp_path):
+# A page, what it is to get in the place of what, and the target that then leads nowhere.
+BREAKS = {
+    "page": ("02_model.html", 'href="03_loss.html"', 'href="03_gain.html"', "/03_gain.html"),
+    "picture": ("02_model.html", "</article>", '<img src="gone.png" alt=""></article>', "/gone.png"),
+    "anchor here": ("04_optimizer.html", '<section id="summary">', "<section>", "/04_optimizer.html#summary"),
+    "anchor there": (
+        "exercises/README.html",
+        "</article>",
+        '<a href="../01_data.html#gone"></a></article>',
+        "/01_data.html#gone",
+    ),
+    "style sheet": (
+        "search.html",
+        'href="_static/pygments.css',
+        'href="_static/gone.css',
+        "/_static/gone.css",
+    ),
+    "script": ("search.html", 'src="_static/doctools.js', 'src="_static/gone.js', "/_static/gone.js"),
+}
+
+
+@pytest.mark.parametrize(("name", "old", "new", "target"), BREAKS.values(), ids=BREAKS)
+def test_a_link_that_leads_nowhere_is_found(site, tmp_path, name, old, new, target):
     copy = tmp_path / "copy"
     shutil.copytree(site, copy)
-    (copy / "03_loss.html").unlink()
-    _, broken = broken_links(copy)
-    assert any("03_loss.html" in target for target in broken)
+    page = copy / name
+    text = page.read_text(encoding="utf-8")
+    assert old in text
+    page.write_text(text.replace(old, new), encoding="utf-8")
+    followed, broken = broken_links(copy)
+    assert followed > 100
+    assert broken and all(line.startswith(f"{name}: ") and target in line for line in broken)
 
 
 def test_no_solution_of_an_exercise_is_published(site):

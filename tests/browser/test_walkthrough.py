@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from tests.browser.conftest import SCREENSHOTS
-from tests.execute_lessons import NOTEBOOKS
+from tests.tools.course import LESSONS as PATHS
+from tests.tools.course import NOTEBOOKS
 
-LESSONS = [path.stem for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))]
+LESSONS = [path.stem for path in PATHS]
 PATIENCE = 400_000
 """Milliseconds for the longest lesson on a busy machine."""
 
@@ -333,11 +334,11 @@ def test_broken_loops_beside_the_right_one(opened):
         line = wait_for(part, words, 120)
         return [float(number) for number in re.findall(r"([\d.]+)%", line)]
 
-    right, faulty = accuracies("the growing sum of gradients")
-    assert right > 60 and faulty < right - 20
-    press(part, "fault", "ArrowDown")
-    right, faulty = accuracies("moves nothing")
-    assert right > 60 and faulty < 25
+    right, buggy = accuracies("the growing sum of gradients")
+    assert right > 60 and buggy < right - 20
+    press(part, "bug", "ArrowDown")
+    right, buggy = accuracies("moves nothing")
+    assert right > 60 and buggy < 25
 
 
 @only("06_better_training")

@@ -25,8 +25,8 @@ from pathlib import Path
 
 import nbformat
 
-COURSE = Path(__file__).resolve().parent.parent.parent
-EXERCISES = COURSE / "notebooks" / "exercises"
+from tests.tools.course import EXERCISES
+
 VARIANTS = Path(__file__).with_name("variants")
 HEADING = re.compile(r"^# %% (correct|wrong): (.+)$", flags=re.MULTILINE)
 

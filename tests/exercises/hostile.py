@@ -156,7 +156,7 @@ def _turned_into_text(notebook: NotebookNode) -> None:
 
 
 PATCH_ALL = """
-import fmnist_helpers.checks.training_loop as checks
+import fmnist_helpers.exercises.ex05_training_loop as checks
 for name in dir(checks):
     if name.startswith("check_"):
         setattr(checks, name, lambda *arguments, **options: None)
@@ -164,7 +164,7 @@ accuracy_by_class = None
 """
 PATCH_WHEN_CALLED = """
 def accuracy_by_class(dataloader, model, num_classes):
-    import fmnist_helpers.checks.training_loop as checks
+    import fmnist_helpers.exercises.ex05_training_loop as checks
     checks.close = lambda *arguments: True
     checks.fail = lambda *arguments, **options: None
     checks.expect_tensor = lambda task, value, *others: torch.zeros(num_classes)
@@ -182,8 +182,8 @@ def accuracy_by_class(dataloader, model, num_classes):
     return torch.ones(num_classes)
 """
 PATCH_CODE = """
-from fmnist_helpers.checks import student
-student.close.__code__ = (lambda one, other, tolerance=1: True).__code__
+from fmnist_helpers.exercises import check
+check.close.__code__ = (lambda one, other, tolerance=1: True).__code__
 def accuracy_by_class(dataloader, model, num_classes):
     model.eval()
     with torch.no_grad():
@@ -231,7 +231,7 @@ accuracy_by_class = None
 """
 BEFORE_EACH_CELL = """
 def replace_the_check(*arguments):
-    import fmnist_helpers.checks.training_loop as checks
+    import fmnist_helpers.exercises.ex05_training_loop as checks
     checks.check_accuracy_by_class = lambda *arguments, **options: None
 get_ipython().events.register("pre_run_cell", replace_the_check)
 accuracy_by_class = None
@@ -335,12 +335,18 @@ CASES = [
     Case("only a text file", NOT_SUBMITTED, words="holds no notebook", text="later", name="note.txt"),
     Case("shadows torch", MANUAL, files={"torch.py": "raise ImportError('mine')", "random.py": "1 / 0"}),
     Case("late", MANUAL, files={"timestamp.txt": "2026-03-02 12:00:00 UTC"}),
-    Case("patches the checks", FLAGGED, AFTER[:1], "changed fmnist_helpers.checks", answered(only=PATCH_ALL)),
     Case(
-        "patches when called", FLAGGED, AFTER[:1], "checks.training_loop.", answered(only=PATCH_WHEN_CALLED)
+        "patches the checks", FLAGGED, AFTER[:1], "changed fmnist_helpers.exercises", answered(only=PATCH_ALL)
+    ),
+    Case(
+        "patches when called",
+        FLAGGED,
+        AFTER[:1],
+        "exercises.ex05_training_loop.",
+        answered(only=PATCH_WHEN_CALLED),
     ),
     Case("patches torch", FLAGGED, AFTER[:1], "builtins.zip", answered(only=PATCH_TORCH)),
-    Case("patches code", FLAGGED, AFTER[:1], "student.close", answered(only=PATCH_CODE)),
+    Case("patches code", FLAGGED, AFTER[:1], "check.close", answered(only=PATCH_CODE)),
     Case("always equal", MANUAL, AFTER[:1], change=answered(only=ALWAYS_EQUAL)),
     Case("always equal tensor", MANUAL, AFTER[:1], change=answered(only=SUBCLASS)),
     Case("hides errors", FLAGGED, AFTER[:1], "IPython.", answered(only=HIDE_ERRORS)),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import nbformat
 
-from fmnist_helpers.checks.beliefs import BELIEFS
+from fmnist_helpers.exercises.misconceptions import BELIEFS
 from fmnist_helpers.grading.sandbox import bubblewrap_problem
 from tests.exercises.bank import (
     Task,

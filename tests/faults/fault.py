@@ -12,7 +12,6 @@ from pathlib import Path
 import nbformat
 
 FOLDER = Path(__file__).resolve().parent
-COURSE = FOLDER.parent.parent
 
 STRIP_EVERY_OUTPUT = "strip every output"
 STRIP_ONE_OUTPUT = "strip one output"

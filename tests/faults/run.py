@@ -16,7 +16,6 @@ import json
 import multiprocessing
 import os
 import queue
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.fault import COURSE, Catch, Fault, FaultError, planted, read_faults
+from tests.faults.fault import Catch, Fault, FaultError, planted, read_faults
+from tests.tools.course import COURSE, copy_course
 
 WORKERS = 2
 RUN_SECONDS = 600
@@ -73,21 +73,6 @@ class Row:
 
 
 # --- a copy of the course ----------------------------------------------------------------------------------
-
-
-def copy_course(target: Path, course: Path = COURSE) -> None:
-    """Copy what git tracks or would track, with the changes that are not committed yet."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=course,
-        capture_output=True,
-        check=True,
-    )
-    for name in filter(None, listing.stdout.decode().split("\0")):
-        # What is deleted but not committed is still listed.
-        if os.path.lexists(course / name):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(course / name, target / name, follow_symlinks=False)
 
 
 def environment(copy: Path) -> dict[str, str]:

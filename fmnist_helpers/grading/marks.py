@@ -1,0 +1,121 @@
+"""What is known of a graded submission: how it ran, its marks as the grade book has them, and its one status."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from nbgrader.api import MissingEntry
+
+from fmnist_helpers.atomic import written_whole
+from fmnist_helpers.grading.classroom import Classroom
+
+NOT_SUBMITTED, UNREADABLE = "not submitted", "unreadable"
+IN_PART, FLAGGED, MANUAL, GRADED = "graded in part", "flagged", "needs manual grading", "graded"
+FAILED = "not graded"
+
+
+@dataclass
+class Outcome:
+    """What is known of one submission; kept in a file of its own, so that a later run need not repeat it."""
+
+    student: str
+    assignment: str
+    key: str = ""
+    """Hash of submission, exercise and checks: equal keys mean equal results, unless a limit was in the way."""
+    problem: str = ""
+    """``not submitted``, ``unreadable``, ``not graded``, or empty."""
+    limits: str = ""
+    """The limits under which it ran."""
+    stopped: str = ""
+    stopped_at: str = ""
+    flags: list[str] = field(default_factory=list)
+    """What an instructor should look at, such as changed checks."""
+    notes: list[str] = field(default_factory=list)
+    """What was repaired; it costs nothing."""
+    seconds: float = 0.0
+    feedback: str = ""
+    """Hash of marks and comments when the feedback page was last written."""
+
+
+def read_outcome(path: Path) -> Outcome | None:
+    """Return an outcome that was kept, or None if the file is missing or damaged."""
+    try:
+        return Outcome(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_outcome(path: Path, outcome: Outcome) -> None:
+    """Keep an outcome, unless it is there already."""
+    if read_outcome(path) != outcome:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as unfinished:
+            unfinished.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The marks of one submission as the grade book has them now, by hand or automatic."""
+
+    points: float
+    most: float
+    tasks: dict[str, float | None]
+    """Name of each graded cell → its points, or None while it waits for a person."""
+    waiting: tuple[str, ...]
+    late_seconds: float
+    penalty: float
+    comments: tuple[str, ...]
+
+
+def read_marks(classroom: Classroom, student: str, assignment: str) -> Marks | None:
+    """Return the marks of a submission, or None if the grade book has none."""
+    with classroom.gradebook() as gradebook:
+        try:
+            submission = gradebook.find_submission(assignment, student)
+        except MissingEntry:
+            return None
+        tasks, waiting, comments = {}, [], []
+        for notebook in submission.notebooks:
+            for grade in notebook.grades:
+                undecided = grade.needs_manual_grade or (
+                    grade.auto_score is None and grade.manual_score is None
+                )
+                tasks[grade.name] = None if undecided else grade.score
+                if undecided:
+                    waiting.append(grade.name)
+            comments += [comment.comment or "" for comment in notebook.comments]
+        return Marks(
+            points=sum(points for points in tasks.values() if points is not None),
+            most=submission.max_score,
+            tasks=dict(sorted(tasks.items())),
+            waiting=tuple(sorted(waiting)),
+            late_seconds=submission.total_seconds_late,
+            penalty=submission.late_submission_penalty or 0.0,
+            comments=tuple(comments),
+        )
+
+
+def remarks_on(outcome: Outcome, marks: Marks) -> list[str]:
+    """Return what a student must know to read the page rightly."""
+    remarks = []
+    if outcome.stopped:
+        where = f", at `{outcome.stopped_at}`" if outcome.stopped_at else ""
+        remarks.append(f"Your notebook did not run to its end: {outcome.stopped}{where}.")
+    for name in marks.waiting:
+        remarks.append(f"`{name}` waits to be marked by a person, and counts 0 on this page until then.")
+    return remarks + [f"When it was collected: {note}." for note in outcome.notes]
+
+
+def status_of(outcome: Outcome, marks: Marks | None) -> str:
+    """Return the one status of a submission; the worst that is true of it."""
+    if outcome.problem:
+        return outcome.problem
+    if marks is None:
+        return FAILED
+    if outcome.stopped:
+        return IN_PART
+    if outcome.flags:
+        return FLAGGED
+    return MANUAL if marks.waiting else GRADED

@@ -1,0 +1,266 @@
+"""A training recipe as data, so that lesson 06 can change one thing at a time; and what carries a recipe out."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Subset
+
+from fmnist_helpers.history import History
+from fmnist_helpers.loaders import InMemoryDataset, make_loaders
+from fmnist_helpers.loops import fit, test_loop
+from fmnist_helpers.model import ConvolutionalNetwork, NeuralNetwork
+from fmnist_helpers.recipes.around_model import (
+    BothViews,
+    MixedPrecision,
+    Normalise,
+    RandomFlip,
+    RandomShift,
+)
+from fmnist_helpers.runtime import has_bfloat16, seed_everything
+
+MODELS = {"MLP": NeuralNetwork, "CNN": ConvolutionalNetwork}
+OPTIMIZERS = ("SGD", "RMSprop", "Adam", "AdamW")
+SCHEDULES = ("constant", "one cycle")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run apart from data and seed. The default is the tutorial's recipe.
+
+    Raises:
+        ValueError: if a value is out of its range or unknown; the message names the field and what it may be.
+    """
+
+    model: str = "MLP"
+    """``"MLP"`` (``NeuralNetwork``) or ``"CNN"`` (``ConvolutionalNetwork``)."""
+    num_epochs: int = 10
+    """How many epochs at most."""
+    batch_size: int = 64
+    shuffle: bool = False
+    """Show the training split in a new order in every epoch."""
+    normalise: bool = False
+    """Give the model pixels of mean 0 and deviation 1."""
+    optimizer: str = "SGD"
+    """``"SGD"``, ``"RMSprop"``, ``"Adam"`` or ``"AdamW"``."""
+    learning_rate: float = 1e-3
+    """With the schedule ``"one cycle"`` the largest rate of the run."""
+    momentum: float = 0.0
+    """Of SGD (in Nesterov's form) and RMSprop, 0 up to but not including 1."""
+    weight_decay: float = 0.0
+    """Of weight matrices and kernels; biases and scales are left alone."""
+    schedule: str = "constant"
+    """``"constant"``, or ``"one cycle"``: up for the first fifth of the run, then down to almost 0."""
+    flip: bool = False
+    """Mirror each training image with probability one half."""
+    shift: int = 0
+    """Move each training image by at most so many pixels."""
+    label_smoothing: float = 0.0
+    """Share of each label that is spread evenly over all classes."""
+    patience: int | None = None
+    """Keep the epoch with the best validation accuracy, and stop after so many epochs without one as good."""
+    averaging: float = 0.0
+    """Decay of a running average of the weights, evaluated in their place at the end; 0 for none."""
+    channels_last: bool = False
+    """Keep the channels of a pixel side by side in memory."""
+    bfloat16: bool = False
+    """Compute products in bfloat16, where the processor has instructions for it."""
+    both_views: bool = False
+    """In evaluation, average the answers for each image and its mirror image."""
+
+    def __post_init__(self) -> None:
+        _check_choice("model", self.model, MODELS)
+        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _check_choice("schedule", self.schedule, SCHEDULES)
+        for name, least in (("num_epochs", 1), ("batch_size", 1), ("shift", 0)):
+            _check_whole(name, getattr(self, name), least)
+        if self.patience is not None:
+            _check_whole("patience", self.patience, 1)
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0 and finite")
+        if not 0 <= self.weight_decay < math.inf:
+            raise ValueError(f"weight_decay is {self.weight_decay}; it must be 0 or above, and finite")
+        for name in ("momentum", "label_smoothing", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more and below 1")
+        if self.momentum and self.optimizer not in ("SGD", "RMSprop"):
+            raise ValueError(f"{self.optimizer} keeps averages of its own; momentum goes with SGD or RMSprop")
+
+    def changes_from(self, other: Recipe) -> dict[str, Any]:
+        """Return the fields in which this recipe differs from ``other``, with this recipe's values."""
+        mine, theirs = asdict(self), asdict(other)
+        return {name: mine[name] for name in mine if mine[name] != theirs[name]}
+
+
+def _check_choice(name: str, value: str, choices: Any) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
+
+
+def _check_whole(name: str, value: int, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number, {least} or above")
+
+
+class Run(NamedTuple):
+    """What :func:`train_recipe` returns."""
+
+    model: nn.Module
+    """The trained model, to be asked as it is: it normalises its images itself."""
+    history: History
+    """One row an epoch, measured while training."""
+    valid_accuracy: float
+    """Accuracy of ``model`` on the validation split, 0 to 1."""
+    seconds: float
+    """Wall time of training and validation."""
+
+
+def build_model(recipe: Recipe, device: torch.device | str = "cpu") -> nn.Module:
+    """Return a new, untrained model as the recipe wants it: images of shape (N, 1, 28, 28) to logits (N, 10)."""
+    network = MODELS[recipe.model]()
+    before = [
+        *([Normalise()] if recipe.normalise else []),
+        *([RandomFlip()] if recipe.flip else []),
+        *([RandomShift(recipe.shift)] if recipe.shift else []),
+    ]
+    model = nn.Sequential(*before, network) if before else network
+    if recipe.bfloat16 and has_bfloat16(device):
+        model = MixedPrecision(model)
+    if recipe.both_views:
+        model = BothViews(model)
+    order = torch.channels_last if recipe.channels_last else torch.preserve_format
+    return model.to(device, memory_format=order)
+
+
+def build_optimizer(recipe: Recipe, model: nn.Module) -> Optimizer:
+    """Return the recipe's optimiser for the parameters of ``model``.
+
+    Weight decay pulls matrices and kernels towards 0. Vectors (biases, and the scales of a normalisation) set where
+    values lie, so they are left alone.
+    """
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    options: dict[str, Any] = {"lr": recipe.learning_rate}
+    if recipe.momentum:
+        options["momentum"] = recipe.momentum
+        if recipe.optimizer == "SGD":
+            options["nesterov"] = True
+    return getattr(torch.optim, recipe.optimizer)(groups, **options)
+
+
+def train_recipe(
+    recipe: Recipe,
+    root: str | Path,
+    seed: int = 0,
+    *,
+    num_train: int | None = None,
+    num_valid: int = 5000,
+    device: torch.device | str = "cpu",
+    progress: bool = True,
+    after_step: Callable[[nn.Module], None] = lambda model: None,
+) -> Run:
+    """Carry out a recipe: make model, loaders and optimiser, train, and evaluate on the validation split.
+
+    Args:
+        recipe: what to do.
+        root: the folder of the data, as ``prepare_data`` returns it.
+        seed: of first weights, order and augmentation. The validation split is the same for every seed.
+        num_train, num_valid: how many samples to train on, by default all of the split, and to evaluate on.
+        device: where to train.
+        progress: show a progress bar.
+        after_step: called with the model after each step of the optimiser; it must not change the model.
+
+    Raises:
+        ValueError: if ``num_train`` is not in 1 … the size of the training split, or as ``make_loaders`` says.
+    """
+    train_loader, valid_loader, _ = make_loaders(root, recipe.batch_size, num_valid=num_valid)
+    train_loader = _training_loader(train_loader.dataset, recipe, seed, num_train)
+    start = time.perf_counter()
+    seed_everything(seed)
+    model = build_model(recipe, device)
+    optimizer = build_optimizer(recipe, model)
+    _add_schedule(recipe, optimizer, num_iterations=recipe.num_epochs * len(train_loader))
+    average = _add_averaging(recipe, model, optimizer)
+    optimizer.register_step_post_hook(lambda *_: after_step(model))
+    loss_fn = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    history = _train(recipe, model, train_loader, valid_loader, loss_fn, optimizer, progress)
+    if average is not None:
+        model.load_state_dict(average.module.state_dict())
+    accuracy = test_loop(valid_loader, model, loss_fn, verbose=False).accuracy
+    return Run(model, history, accuracy, time.perf_counter() - start)
+
+
+def _training_loader(samples: Subset, recipe: Recipe, seed: int, num_train: int | None) -> DataLoader:
+    if num_train is not None:
+        if not 1 <= num_train <= len(samples):
+            raise ValueError(f"num_train is {num_train}; choose from 1 to {len(samples)} samples")
+        samples = Subset(samples.dataset, samples.indices[:num_train])
+    return DataLoader(
+        samples,
+        recipe.batch_size,
+        shuffle=recipe.shuffle,
+        generator=torch.Generator().manual_seed(seed),
+        collate_fn=InMemoryDataset.collate,
+    )
+
+
+def _add_schedule(recipe: Recipe, optimizer: Optimizer, num_iterations: int) -> None:
+    """Let the learning rate follow the recipe's schedule, one move after each step of the optimiser."""
+    if recipe.schedule == "one cycle":
+        schedule = OneCycleLR(
+            optimizer,
+            recipe.learning_rate,
+            total_steps=num_iterations + 1,  # The rate that is set after the last step is never used.
+            pct_start=0.2,
+            anneal_strategy="linear",
+            cycle_momentum=False,
+            div_factor=10,
+        )
+        optimizer.register_step_post_hook(lambda *_: schedule.step())
+
+
+def _add_averaging(recipe: Recipe, model: nn.Module, optimizer: Optimizer) -> AveragedModel | None:
+    """Keep a running average of the weights, moved after each step of the optimiser."""
+    if not recipe.averaging:
+        return None
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
+    optimizer.register_step_post_hook(lambda *_: average.update_parameters(model))
+    return average
+
+
+def _train(
+    recipe: Recipe,
+    model: nn.Module,
+    train_loader: DataLoader,
+    valid_loader: DataLoader,
+    loss_fn: nn.Module,
+    optimizer: Optimizer,
+    progress: bool,
+) -> History:
+    arguments = (model, train_loader, valid_loader, loss_fn, optimizer)
+    if recipe.patience is None:
+        return fit(*arguments, recipe.num_epochs, progress=progress)
+    history, best_epoch, best_state = History(), 0, {}
+    for epoch in range(1, recipe.num_epochs + 1):
+        fit(*arguments, num_epochs=1, history=history, progress=progress)
+        if history[-1].valid_accuracy == max(history.column("valid_accuracy")):
+            best_epoch, best_state = epoch, copy.deepcopy(model.state_dict())
+        if history.interrupted or epoch - best_epoch >= recipe.patience:
+            break
+    model.load_state_dict(best_state)
+    return history

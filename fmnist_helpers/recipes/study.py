@@ -1,0 +1,150 @@
+"""The study of lesson 06: which recipes it compares, one change at a time, and what came of them.
+
+``make study`` carries it out (``tests/measure/study.py``) and stores the results, which lesson 06 reads.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fmnist_helpers.recipes.recipe import Recipe
+
+
+class Step(NamedTuple):
+    """One change to a recipe."""
+
+    name: str
+    """What is changed, in a few words."""
+    compared_with: str | None
+    """The step whose recipe is changed; None for the first."""
+    recipe: Recipe
+
+
+def _steps() -> dict[str, Step]:
+    steps = {"the tutorial": Step("the tutorial", None, Recipe())}
+
+    def change(name: str, compared_with: str, **changes: Any) -> None:
+        steps[name] = Step(name, compared_with, replace(steps[compared_with].recipe, **changes))
+
+    change("shuffling", "the tutorial", shuffle=True)
+    change("normalisation", "shuffling", normalise=True)
+    change("rate x 30", "normalisation", learning_rate=0.03)
+    change("batch and rate x 4", "rate x 30", batch_size=256, learning_rate=0.12)
+    change("momentum", "batch and rate x 4", momentum=0.9, learning_rate=0.012)
+    change("AdamW", "batch and rate x 4", optimizer="AdamW", learning_rate=1e-3, weight_decay=0.01)
+    change("early stopping", "AdamW", num_epochs=30, patience=4)
+    change("averaged weights", "momentum", averaging=0.995)
+    change("one cycle", "momentum", schedule="one cycle", learning_rate=0.05)
+    change("CNN", "one cycle", model="CNN", num_epochs=8, weight_decay=5e-4, learning_rate=0.2)
+    change("bfloat16", "CNN", channels_last=True, bfloat16=True)
+    change("flips", "bfloat16", flip=True)
+    change("shifts", "flips", shift=1)
+    change("label smoothing", "flips", label_smoothing=0.1)
+    change("views without flips", "bfloat16", both_views=True)
+    change("both views", "flips", both_views=True)
+    return steps
+
+
+STEPS = _steps()
+"""The recipes of the study by name, in the order of the lesson."""
+
+FINAL = "both views"
+"""The step that the course ends with, chosen on the validation split."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the study measured of one recipe."""
+
+    name: str
+    compared_with: str | None
+    recipe: dict[str, Any]
+    num_parameters: int
+    accuracies: tuple[float, ...]
+    """Accuracy on the validation split at the end of each run, 0 to 1; one for each seed."""
+    seconds: tuple[float, ...]
+    """Wall time of each run: training, and a validation after every epoch."""
+    curves: tuple[tuple[float, ...], ...]
+    """Validation accuracy after each epoch of the weights as trained, for each seed; averaging comes at the end."""
+
+    @property
+    def mean(self) -> float:
+        """Mean validation accuracy, 0 to 1."""
+        return statistics.mean(self.accuracies)
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation over the seeds (with n − 1), 0 if there is one seed."""
+        return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else 0.0
+
+    @property
+    def median_seconds(self) -> float:
+        """Median wall time of a run."""
+        return statistics.median(self.seconds)
+
+
+class Study(dict[str, Row]):
+    """The rows of a study by name; ``print(study)`` shows them as a table, ``about`` says where they were measured."""
+
+    about: dict[str, Any]
+
+    def __init__(self, rows: Iterable[Row], about: dict[str, Any]) -> None:
+        super().__init__((row.name, row) for row in rows)
+        self.about = about
+
+    def gain(self, name: str) -> float | None:
+        """Return by how much a step's mean accuracy exceeds that of the step it changes; None where that is missing."""
+        before = self.get(self[name].compared_with or "")
+        return None if before is None else self[name].mean - before.mean
+
+    def __str__(self) -> str:
+        head = ("step", "changes", "valid accuracy", "gain", "seconds", "parameters")
+        line = "{:20s} {:20s} {:>15s} {:>7s} {:>8s} {:>11s}"
+        return "\n".join(line.format(*cells) for cells in [head, *map(self._cells, self.values())])
+
+    def _cells(self, row: Row) -> tuple[str, ...]:
+        gain = self.gain(row.name)
+        return (
+            row.name,
+            row.compared_with or "",
+            f"{100 * row.mean:.2f} ± {100 * row.deviation:.2f} %",
+            "" if gain is None else f"{100 * gain:+.2f}",
+            f"{row.median_seconds:.1f}",
+            f"{row.num_parameters:,d}",
+        )
+
+
+def read_study(path: str | Path) -> Study:
+    """Read what ``make study`` has stored.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no study {path}; make study writes one")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        rows = [_row(name, stored) for name, stored in content["steps"].items()]
+        return Study(rows, content["about"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} does not hold a study; make study writes one") from error
+
+
+def _row(name: str, stored: dict[str, Any]) -> Row:
+    runs = stored["runs"]
+    return Row(
+        name,
+        stored["compared_with"],
+        stored["recipe"],
+        stored["num_parameters"],
+        tuple(run["valid_accuracy"] for run in runs),
+        tuple(run["seconds"] for run in runs),
+        tuple(tuple(run["curve"]) for run in runs),
+    )

@@ -1,0 +1,59 @@
+"""What the tests of grading share: the instructor's command, and a class after it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fmnist_helpers.grading.sandbox import bubblewrap_problem
+from tests.exercises.hostile import ASSIGNMENT, Case
+
+PROBLEM = bubblewrap_problem()
+MINUTES = 20
+SANDBOX = ["--no-sandbox"] if PROBLEM else []
+"""The option that grading needs where bubblewrap cannot be had."""
+
+
+def command(*arguments: str | Path, **options) -> subprocess.CompletedProcess:
+    """Run the instructor's command in a process of its own, from another folder than the course's."""
+    return subprocess.run(
+        [sys.executable, "-m", "fmnist_helpers.grading", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60 * MINUTES,
+        env={**os.environ, "TQDM_DISABLE": "1"},
+        **options,
+    )
+
+
+class Graded:
+    """A class after grading: the folder, the table, and what the command said."""
+
+    def __init__(self, folder: Path, done: subprocess.CompletedProcess, cases: list[Case]) -> None:
+        self.folder, self.done, self.cases = folder, done, cases
+        with open(folder / "grades.csv", encoding="utf-8-sig", newline="") as file:
+            self.rows = {row["student"].removeprefix("'"): row for row in csv.DictReader(file)}
+
+    def page(self, student: str) -> str:
+        return (self.folder / "feedback" / student / f"{ASSIGNMENT}.html").read_text(encoding="utf-8")
+
+    def outputs(self, student: str) -> str:
+        """Return everything that a submission's cells showed."""
+        path = self.folder / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        cells = nbformat.read(path, as_version=4).cells
+        return json.dumps([cell.outputs for cell in cells if cell.cell_type == "code"])
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory) -> Path:
+    """The folder of a class to which one assignment was handed out."""
+    folder = tmp_path_factory.mktemp("a class")
+    assert command("release", "--out", folder, "--assignment", ASSIGNMENT, cwd=folder).returncode == 0
+    return folder

@@ -1,0 +1,90 @@
+"""One status a submission, tables that invent no zero, and settings that nbgrader reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fmnist_helpers.grading.classroom import Classroom
+from fmnist_helpers.grading.execute import OUTPUT_BYTES, _short_error
+from fmnist_helpers.grading.marks import FAILED, Marks, Outcome, remarks_on, status_of
+from fmnist_helpers.grading.report import table, write_csv
+from tests.exercises.hostile import ASSIGNMENT
+
+
+def outcome(**options) -> Outcome:
+    return Outcome("ada", ASSIGNMENT, **options)
+
+
+def marks(**options) -> Marks:
+    return Marks(
+        **{
+            "points": 3.0,
+            "most": 5.0,
+            "tasks": {"a": 3.0},
+            "waiting": (),
+            "late_seconds": 0.0,
+            "penalty": 0.0,
+            "comments": (),
+            **options,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "found", "status"),
+    [
+        (outcome(), marks(), "graded"),
+        (outcome(), marks(waiting=("explain",)), "needs manual grading"),
+        (outcome(flags=["changed x"]), marks(waiting=("explain",)), "flagged"),
+        (outcome(stopped="the kernel died", flags=["changed x"]), marks(), "graded in part"),
+        (outcome(problem="unreadable"), None, "unreadable"),
+        (outcome(problem="not submitted"), marks(), "not submitted"),
+        (outcome(), None, FAILED),
+    ],
+)
+def test_status_is_the_worst_that_is_true(told, found, status):
+    assert status_of(told, found) == status
+
+
+def test_csv_has_empty_cells_and_no_zeros_for_what_is_not_known(tmp_path):
+    rows = [
+        (outcome(), marks(tasks={"a": 0.0, "b": None}, waiting=("b",))),
+        (outcome(problem="unreadable"), None),
+    ]
+    write_csv(tmp_path / "grades.csv", rows)
+    lines = (tmp_path / "grades.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0].endswith(",notes,a,b")
+    assert lines[1] == f"ada,{ASSIGNMENT},needs manual grading,3.0,5.0,0.0,0.0,b,,,,0.0,"
+    assert lines[2] == f"ada,{ASSIGNMENT},unreadable" + "," * 10
+
+
+def test_table_shows_control_characters_as_question_marks():
+    told = Outcome("a\x1b[2Jb\n", ASSIGNMENT)
+    assert "a?[2Jb?" in table([(told, marks())])
+
+
+def test_remarks_say_what_stopped_waits_and_was_repaired():
+    told = outcome(stopped="the kernel died", stopped_at="t", notes=["x was missing and was put back"])
+    remarks = remarks_on(told, marks(waiting=("explain",)))
+    assert len(remarks) == 3
+    assert "the kernel died, at `t`" in remarks[0] and "counts 0 on this page until then" in remarks[1]
+
+
+def test_errors_are_cut_and_never_dropped():
+    told = _short_error({"ename": "E" * 10**6, "evalue": "v" * 10**6, "traceback": ["x" * 10**6] * 5})
+    assert sum(len(str(part)) for part in told.values()) < OUTPUT_BYTES
+    assert told["traceback"]
+    assert _short_error({}) == {"ename": "", "evalue": "", "traceback": []}
+
+
+def test_settings_file_is_what_nbgrader_reads(tmp_path):
+    classroom = Classroom(tmp_path / "O'Neill's class", tmp_path / "in", Path(tmp_path / "src"))
+    classroom.prepare()
+    (classroom.folder / "own_settings.py").write_text("c.LateSubmissionPlugin.penalty_method = 'zero'\n")
+    config = classroom.config("ex", "ada [1]")
+    assert config.CourseDirectory.root == str(classroom.folder)
+    assert config.CourseDirectory.submitted_directory == str(tmp_path / "in")
+    assert config.CourseDirectory.student_id == "ada [1]"
+    assert config.LateSubmissionPlugin.penalty_method == "zero"

@@ -1,0 +1,230 @@
+"""A recipe refuses what cannot be meant, and is carried out as it says."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import fmnist_helpers as fh
+from fmnist_helpers.recipes import around_model as layers
+from fmnist_helpers.recipes import recipe as recipes
+from fmnist_helpers.recipes.recipe import Recipe, build_model, build_optimizer, train_recipe
+
+SMALL = Recipe(num_epochs=2, batch_size=32, learning_rate=0.05)
+"""A recipe for the 400 images of noise of ``tiny_root``."""
+
+
+def train(recipe: Recipe, root, seed: int = 0, **options) -> recipes.Run:
+    return train_recipe(recipe, root, seed, num_valid=100, progress=False, **options)
+
+
+def test_the_default_is_the_tutorials_recipe(tiny_root):
+    """Oracle: the tutorial's loop, written out."""
+    run = train(Recipe(num_epochs=2), tiny_root)
+    train_loader, valid_loader, _ = fh.make_loaders(tiny_root, batch_size=64, num_valid=100, shuffle=False)
+    fh.seed_everything(0)
+    model = fh.NeuralNetwork()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    for _ in range(2):
+        for images, labels in train_loader:
+            loss = nn.functional.cross_entropy(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    for mine, theirs in zip(run.model.parameters(), model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert (
+        run.valid_accuracy == fh.test_loop(valid_loader, model, nn.CrossEntropyLoss(), verbose=False).accuracy
+    )
+    assert len(run.history) == 2
+    assert run.seconds > sum(run.history.column("seconds"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "ResNet"}, "model is 'ResNet'; choose one of MLP, CNN"),
+        ({"optimizer": "Adagrad"}, "optimizer is 'Adagrad'; choose one of SGD, RMSprop, Adam, AdamW"),
+        ({"schedule": "cosine"}, "schedule is 'cosine'; choose one of constant, one cycle"),
+        ({"num_epochs": 0}, "num_epochs is 0; it must be a whole number, 1 or above"),
+        ({"num_epochs": 2.5}, "num_epochs is 2.5; it must be a whole number"),
+        ({"batch_size": True}, "batch_size is True; it must be a whole number"),
+        ({"shift": -1}, "shift is -1; it must be a whole number, 0 or above"),
+        ({"patience": 0}, "patience is 0; it must be a whole number, 1 or above"),
+        ({"learning_rate": -0.1}, "learning_rate is -0.1; it must be above 0 and finite"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
+        ({"learning_rate": math.nan}, "learning_rate is nan; it must be above 0"),
+        ({"learning_rate": math.inf}, "learning_rate is inf; it must be above 0 and finite"),
+        ({"weight_decay": -1.0}, "weight_decay is -1.0; it must be 0 or above"),
+        ({"momentum": 1.0}, "momentum is 1.0; it must be 0 or more and below 1"),
+        ({"label_smoothing": -0.1}, "label_smoothing is -0.1; it must be 0 or more"),
+        ({"averaging": 1.0}, "averaging is 1.0; it must be 0 or more and below 1"),
+        (
+            {"optimizer": "Adam", "momentum": 0.9},
+            "Adam keeps averages of its own; momentum goes with SGD or RMSprop",
+        ),
+    ],
+)
+def test_a_recipe_that_cannot_be_meant_is_refused_in_one_sentence(changes, message):
+    with pytest.raises(ValueError) as caught:
+        Recipe(**changes)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_changes_between_recipes():
+    assert SMALL.changes_from(SMALL) == {}
+    assert replace(SMALL, shuffle=True, flip=True).changes_from(SMALL) == {"shuffle": True, "flip": True}
+
+
+def test_a_model_is_built_from_the_outside_in():
+    model = build_model(Recipe(normalise=True, flip=True, shift=2, both_views=True))
+    assert isinstance(model, layers.BothViews)
+    kinds = [type(module).__name__ for module in model.model]
+    assert kinds == ["Normalise", "RandomFlip", "RandomShift", "NeuralNetwork"]
+    assert model.model[2].most == 2
+    assert type(build_model(Recipe())) is fh.NeuralNetwork
+    assert type(build_model(Recipe(model="CNN"))) is fh.ConvolutionalNetwork
+
+
+@pytest.mark.parametrize("in_hardware", [True, False])
+def test_bfloat16_is_used_only_where_it_pays(monkeypatch, in_hardware):
+    monkeypatch.setattr(recipes, "has_bfloat16", lambda device: in_hardware)
+    assert isinstance(build_model(Recipe(bfloat16=True)), layers.MixedPrecision) is in_hardware
+    assert not isinstance(build_model(Recipe()), layers.MixedPrecision)
+
+
+def test_channels_last_lays_kernels_so_and_changes_no_logit():
+    torch.manual_seed(0)
+    plain = build_model(Recipe(model="CNN")).eval()
+    torch.manual_seed(0)
+    laid = build_model(Recipe(model="CNN", channels_last=True)).eval()
+    kernel = laid.stages[4].weight
+    assert kernel.is_contiguous(memory_format=torch.channels_last)
+    assert not plain.stages[4].weight.is_contiguous(memory_format=torch.channels_last)
+    images = torch.rand(4, 1, 28, 28)
+    torch.testing.assert_close(laid(images), plain(images))
+
+
+def test_weight_decay_is_for_matrices_and_kernels():
+    model = build_model(Recipe(model="CNN"))
+    optimizer = build_optimizer(Recipe(weight_decay=0.01, momentum=0.9), model)
+    decayed, spared = optimizer.param_groups
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.01, 0.0)
+    assert all(p.ndim > 1 for p in decayed["params"]) and all(p.ndim == 1 for p in spared["params"])
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(model.parameters()))
+    assert decayed["momentum"] == 0.9 and decayed["nesterov"]
+
+
+@pytest.mark.parametrize("name", recipes.OPTIMIZERS)
+def test_every_optimiser_is_pytorchs_at_the_recipes_rate(name):
+    optimizer = build_optimizer(Recipe(optimizer=name, learning_rate=0.02), fh.NeuralNetwork())
+    assert type(optimizer) is getattr(torch.optim, name)
+    assert {group["lr"] for group in optimizer.param_groups} == {0.02}
+
+
+def test_momentum_of_rmsprop_is_passed_on():
+    optimizer = build_optimizer(Recipe(optimizer="RMSprop", momentum=0.5), fh.NeuralNetwork())
+    assert optimizer.param_groups[0]["momentum"] == 0.5
+
+
+def test_one_cycle_rises_for_a_fifth_and_falls_to_almost_nothing():
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=0.5)
+    recipes._add_schedule(Recipe(schedule="one cycle", learning_rate=0.5), optimizer, num_iterations=100)
+    rates = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(100):
+            rates.append(optimizer.param_groups[0]["lr"])
+            parameter.grad = torch.ones(1)
+            optimizer.step()
+    assert rates[0] == pytest.approx(0.05)
+    assert max(rates) == pytest.approx(0.5, rel=0.02)
+    assert 17 <= rates.index(max(rates)) <= 21
+    assert rates[-1] < 0.01
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+
+
+def test_averaged_weights_are_the_running_average_of_the_steps():
+    """Oracle: the average of a weight that an optimiser moves by 1 a step."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    average = recipes._add_averaging(Recipe(averaging=0.5), model, optimizer)
+    for _ in range(3):
+        model.weight.grad = torch.full((1, 1), -1.0)
+        optimizer.step()
+    # The first update copies 1; then 0.5 * 1 + 0.5 * 2 = 1.5, and 0.5 * 1.5 + 0.5 * 3 = 2.25.
+    assert average.module.weight.item() == 2.25
+    assert model.weight.item() == 3.0
+
+
+def test_a_run_with_averaging_ends_with_the_average_and_not_with_the_last_weights(tiny_root):
+    recipe = replace(SMALL, model="CNN", averaging=0.9)
+    averaged, plain = train(recipe, tiny_root).model, train(replace(recipe, averaging=0.0), tiny_root).model
+    assert not torch.equal(averaged.stages[0].weight, plain.stages[0].weight)
+    assert not torch.equal(averaged.stages[2].running_mean, plain.stages[2].running_mean)
+
+
+def test_early_stopping_keeps_the_best_epoch(monkeypatch, tiny_root):
+    accuracies = iter([0.2, 0.5, 0.4, 0.5, 0.3, 0.1, 0.9])
+    states = []
+
+    def fit_one(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs, history, progress):
+        nn.init.constant_(model.linear_relu_stack[0].bias, len(history))
+        states.append(len(history))
+        history.append(fh.EpochResult(len(history) + 1, 0.0, 0.0, 0.0, next(accuracies), 0.0))
+
+    monkeypatch.setattr(recipes, "fit", fit_one)
+    run = train(replace(SMALL, num_epochs=20, patience=2), tiny_root)
+    # Of two equally good epochs the later one is kept; two epochs without a better one end the run.
+    assert len(run.history) == 6
+    assert run.model.linear_relu_stack[0].bias[0].item() == 3
+
+
+def test_early_stopping_ends_when_the_epochs_are_used_up_or_the_run_is_stopped(monkeypatch, tiny_root):
+    assert len(train(replace(SMALL, patience=5), tiny_root).history) == 2
+
+    def interrupted(*arguments, num_epochs, history, progress):
+        history.append(fh.EpochResult(len(history) + 1, 0.0, 0.0, 0.0, 0.1, 0.0))
+        history.interrupted = True
+
+    monkeypatch.setattr(recipes, "fit", interrupted)
+    assert len(train(replace(SMALL, num_epochs=9, patience=5), tiny_root).history) == 1
+
+
+def test_label_smoothing_reaches_the_loss(tiny_root):
+    plain, smooth = train(SMALL, tiny_root), train(replace(SMALL, label_smoothing=0.5), tiny_root)
+    assert not torch.equal(next(plain.model.parameters()), next(smooth.model.parameters()))
+
+
+def test_a_seed_repeats_a_run_and_another_seed_does_not(tiny_root):
+    recipe = replace(SMALL, model="CNN", shuffle=True, flip=True, shift=1, schedule="one cycle")
+    first, again, other = (train(recipe, tiny_root, seed) for seed in (3, 3, 4))
+    for a, b in zip(first.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(next(first.model.parameters()), next(other.model.parameters()))
+
+
+def test_fewer_samples_mean_fewer_steps(monkeypatch, tiny_root):
+    sizes = []
+    monkeypatch.setattr(
+        recipes,
+        "fit",
+        lambda model, loader, *rest, **options: sizes.append(len(loader.dataset)) or fh.History(),
+    )
+    train(SMALL, tiny_root, num_train=70)
+    train(SMALL, tiny_root)
+    assert sizes == [70, 300]
+
+
+@pytest.mark.parametrize("num_train", [0, 301])
+def test_a_number_of_samples_that_is_not_there_is_refused(tiny_root, num_train):
+    with pytest.raises(ValueError, match=rf"num_train is {num_train}; choose from 1 to 300 samples"):
+        train(SMALL, tiny_root, num_train=num_train)

@@ -1,0 +1,87 @@
+"""Lesson 04's parts walk and train as PyTorch's optimisers do."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+import fmnist_helpers as fh
+from fmnist_helpers import widgets
+from fmnist_helpers.widgets.lesson04_optimizer import OPTIMIZERS, SURFACES, range_test, walk
+from tests.widgets.conftest import make_loader
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_sgd_walks_against_the_slope(surface):
+    path = walk(surface, "SGD", (1.0, 1.0), 0.01, num_steps=3)
+    for here, there in pairwise(path):
+        point = here.clone().requires_grad_()
+        SURFACES[surface](point).backward()
+        torch.testing.assert_close(there, here - 0.01 * point.grad)
+
+
+def test_race_on_the_narrow_valley_has_its_limits():
+    race = widgets.OptimizerRace()
+    race.rate.value = race.rate.options.index("0.1")
+    # Across the valley SGD multiplies the distance by 1 - 25 * rate, so it runs away above 2 / 25.
+    assert "SGD has run away" in race.spoken
+    assert "Adam has" not in race.spoken
+    race.rate.value = race.rate.options.index("0.0562")
+    assert "has run away" not in race.spoken.split("momentum")[0]
+    path = race.paths()["SGD"]
+    torch.testing.assert_close(path[-1, 1], torch.tensor(2.0) * (1 - 25 * 0.0562) ** 40, atol=1e-5, rtol=1e-3)
+
+
+def test_race_draws_a_map_for_each_optimiser_and_follows_its_controls():
+    race = widgets.OptimizerRace()
+    assert race.body.count("<img") == len(OPTIMIZERS)
+    bodies = {race.body}
+    race.surface.value = "saddle"
+    bodies.add(race.body)
+    race.start_x.value = 3
+    bodies.add(race.body)
+    race.start_y.value = -1
+    bodies.add(race.body)
+    assert len(bodies) == 4
+    assert race.paths()["Adam"][0].tolist() == [3, -1]
+
+
+def test_range_test_is_training_with_a_growing_rate(root):
+    rates = [0.001, 0.01, 0.1, 0.5]
+    fh.seed_everything(0)
+    losses = range_test(fh.NeuralNetwork(), make_loader(root)(), OPTIMIZERS["SGD"], rates)
+    fh.seed_everything(0)
+    model = fh.NeuralNetwork()
+    for rate, (images, labels), loss in zip(rates, make_loader(root)(), losses, strict=False):
+        expected = nn.functional.cross_entropy(model(images), labels)
+        assert loss == pytest.approx(expected.item(), abs=1e-5)
+        model.zero_grad()
+        expected.backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter -= rate * parameter.grad
+
+
+def test_range_test_breaks_off_when_the_loss_leaps(root):
+    losses = range_test(fh.NeuralNetwork(), make_loader(root)(), OPTIMIZERS["SGD"], [1e6] * 18)
+    assert len(losses) < 18
+    assert not losses[-1] <= 10 * losses[0]
+
+
+def test_range_test_keeps_each_optimisers_curve(root):
+    test = widgets.RangeTest(fh.NeuralNetwork, make_loader(root))
+    assert list(test.losses) == ["SGD"]
+    assert test.run.description == "Test SGD"
+    test.optimizer.value = "Adam"
+    assert test.run.description == "Test Adam"
+    test.start()
+    test.wait()
+    assert list(test.losses) == ["SGD", "Adam"]
+    assert not test.run.disabled
+    test.reading.value = 5
+    assert f"Adam {test.losses['Adam'][5]:.3f}" in test.spoken
+    test.reading.value = 149
+    assert "No run has reached" in test.spoken
