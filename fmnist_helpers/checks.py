@@ -13,8 +13,8 @@ __all__ = ["CheckFailed", "Event", "Trace", "hint", "trace_training"]
 
 _NEW_NAMES = {
     "beliefs": "misconceptions",
-    "diagnosis": "check",
-    "student": "check",
+    "diagnosis": "old_check",
+    "student": "old_check",
     "problems": "toy",
     "prediction": "predictions",
     "trace": "recorder",

@@ -1,38 +1,54 @@
-"""What every check stands on: it calls a student's function, looks at what came back, and ends with a diagnosis.
+"""Judging: a check looks at an observation and ends with a line that says what was right, or with a diagnosis.
 
-Types are compared exactly, because an object of another class may answer ``==`` as it likes. Numbers are
-compared as Python floats, so that nothing the student's code may have changed takes part.
+A judgement is a pure function of a problem and an observation. It reads as what the task asks: first the form of
+what came back, then the right result from an independent computation, then a table of likely wrong ones.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import sys
 import textwrap
-import traceback
-from collections.abc import Callable, Sequence
-from types import FunctionType
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, NoReturn
 
-import torch
 from torch import Tensor
 
 from fmnist_helpers.exercises.misconceptions import BELIEFS, SECTIONS
+from fmnist_helpers.exercises.observation import Array, Call, Seen
 
-STUB = "Replace this line"
-"""How the message of a task that nobody has written yet begins."""
 WIDTH = 96
-READ_THE_TASK = (
-    "Read the description of the task again, word by word, beside the first line of your function.",
-    "Say in your own words what goes in and what comes out, with shapes and types. Then look at the message.",
-)
-"""Both hints where the form of an answer is wrong, not its content."""
 
 _last: list[CheckFailed] = []
 """The failure that ``hint()`` speaks of, if any."""
-after_call: list[Callable[[], Any]] = []
-"""Called after every run of a student's function; the grader puts here what undoes changes to the checks."""
+
+
+class Hints(NamedTuple):
+    """The two steps of help beyond a diagnosis."""
+
+    where: str
+    """Where to look."""
+    think: str
+    """How to think about it."""
+
+
+READ_THE_TASK = Hints(
+    "Read the description of the task again, word by word, beside the first line of your function.",
+    "Say in your own words what goes in and what comes out, with shapes and types. Then look at the message.",
+)
+"""For what is wrong in form, not in content."""
+
+
+class Wrong(NamedTuple):
+    """A likely wrong result, and what to say of it."""
+
+    value: Any
+    """A number, a tensor, or a list of numbers, as :func:`close` compares them."""
+    seen: str
+    """What was seen, a sentence with its full stop."""
+    belief: str | None = None
+    """Key in ``BELIEFS``, where a belief explains it."""
+    hints: Hints | None = None
+    """Needed where no belief is named; by default ``READ_THE_TASK``."""
 
 
 class CheckFailed(AssertionError):  # noqa: N818  What it says is a diagnosis, not an error.
@@ -77,43 +93,110 @@ class CheckFailed(AssertionError):  # noqa: N818  What it says is a diagnosis, n
             )
 
 
-def fail(
-    task: str,
-    seen: str,
-    belief: str | None = None,
-    *,
-    section: str | None = None,
-    where: str | None = None,
-    think: str | None = None,
-) -> NoReturn:
-    """End a check with a diagnosis; what is not given is taken from the belief.
+class Check:
+    """What every diagnosis of one task says: its name, and the section to read again.
 
     Args:
         task: name of the student's function or variable.
-        seen: what was seen, a sentence with its full stop.
-        belief: key in ``BELIEFS``. Without one, ``section``, ``where`` and ``think`` are needed.
         section: key in ``SECTIONS``.
-        where, think: the hints of level 2 and 3.
-
-    Raises:
-        CheckFailed: always.
     """
-    known = BELIEFS.get(belief) if belief is not None else None
-    failure = CheckFailed(
-        task,
-        seen,
-        belief,
-        section or known.section,
-        (where or known.where, think or known.think),
-    )
-    _last[:] = [failure]
-    raise failure
+
+    def __init__(self, task: str, section: str) -> None:
+        self.task, self.section = task, section
+
+    def fail(
+        self, seen: str, belief: str | None = None, hints: Hints | None = None, *, section: str | None = None
+    ) -> NoReturn:
+        """End with a diagnosis; what is not given is taken from the belief, and else from the check.
+
+        Args:
+            seen: what was seen, a sentence with its full stop.
+            belief: key in ``BELIEFS``, or None: a belief is named only where what was seen shows it.
+            hints: where to look and how to think about it; without them those of the belief, or ``READ_THE_TASK``.
+            section: key in ``SECTIONS``, if it is another one than the belief's or the check's.
+
+        Raises:
+            CheckFailed: always.
+        """
+        known = BELIEFS[belief] if belief is not None else None
+        if hints is None:
+            hints = READ_THE_TASK if known is None else Hints(known.where, known.think)
+        raise CheckFailed(
+            self.task, seen, belief, section or (known.section if known else self.section), tuple(hints)
+        )
+
+    # --- the form of what came back ----------------------------------------------------------------------
+
+    def result(self, call: Call) -> Seen:
+        """Return what a call gave; end the check if it raised, or left gradients switched off."""
+        if not call.callable:
+            self.fail(f"a function was expected, and there is an object of type {call.result.type}.")
+        if call.raised is not None and call.raised.unwritten:
+            self.fail("it is not written yet: the line raise NotImplementedError is still there.")
+        if call.raised is not None:
+            where = f" (in the line `{call.raised.line}`)" if call.raised.line else ""
+            self.fail(f"it raised {call.raised.type}: {call.raised.message}{where}.")
+        if call.gradients_left_off:
+            self.fail(
+                "after the call PyTorch keeps no graph any more: gradients were switched off and stayed off.",
+                hints=Hints(
+                    "Look for the line that switches gradients off: does anything switch them on again?",
+                    "A with block ends by itself, also where an error leaves it. What ends your switch?",
+                ),
+                section="modes",
+            )
+        return call.result
+
+    def number(self, seen: Seen, what: str) -> float:
+        """Return a Python or NumPy number as a float; end the check if it is something else."""
+        if seen.number is None or seen.array is not None:
+            self.fail(f"{what} should be a Python number, and it is {seen.name}.")
+        return seen.number
+
+    def tensor(self, seen: Seen, shape: Sequence[int], what: str, dtype: str | None = None) -> Tensor:
+        """Return a tensor's numbers as float64; end the check unless it is one of that shape (and dtype)."""
+        if not seen.is_a("Tensor") or seen.array is None:
+            self.fail(f"{what} should be Tensor, and it is {seen.name}.")
+        if tuple(seen.array.shape) != tuple(shape):
+            self.fail(f"{what} should have shape {tuple(shape)}, and it has {tuple(seen.array.shape)}.")
+        if dtype is not None and seen.array.dtype != dtype:
+            self.fail(f"{what} should be torch.{dtype}, and it is torch.{seen.array.dtype}.")
+        return seen.array.tensor()
+
+    def items(self, seen: Seen, what: str, kind: str = "list", number: int | None = None) -> list[Seen]:
+        """Return the items of a list or tuple; end the check unless it is one (with so many items)."""
+        if not seen.is_a(kind) or seen.items is None:
+            self.fail(f"{what} should be {kind}, and it is {seen.name}.")
+        if number is not None and len(seen.items) != number:
+            self.fail(f"{what} should have {number} parts, and it has {len(seen.items)}.")
+        return seen.items
+
+    # --- its content -------------------------------------------------------------------------------------
+
+    def compare(
+        self, found: Any, right: Any, wrong: Iterable[Wrong], otherwise: Wrong, tolerance: float = 1e-5
+    ) -> None:
+        """Pass over a right result; else end with the first likely wrong one that it equals, or with ``otherwise``.
+
+        ``otherwise`` is said whatever its value; it names no belief, because nothing shows one.
+        """
+        if close(found, right, tolerance):
+            return
+        for case in wrong:
+            if close(found, case.value, tolerance):
+                self.fail(case.seen, case.belief, case.hints)
+        self.fail(otherwise.seen, otherwise.belief, otherwise.hints)
 
 
-def passed(task: str, what: str) -> None:
-    """Forget the last failure and print one line that says what was checked."""
+def conclude(task: str, judgement: Callable[[], str]) -> None:
+    """Print the line with which a judgement passed, or keep its diagnosis for ``hint()`` and raise it."""
+    try:
+        line = judgement()
+    except CheckFailed as failure:
+        _last[:] = [failure]
+        raise
     _last.clear()
-    print(f"{task}: {what}")
+    print(f"{task}: {line}")
 
 
 def hint() -> None:
@@ -124,86 +207,11 @@ def hint() -> None:
     _last[0].show_next_hint()
 
 
-def _labelled(label: str, text: str) -> str:
-    return textwrap.fill(f"{label}: {text}", WIDTH, subsequent_indent="  ")
-
-
-# --- what comes back ---------------------------------------------------------------------------------------
-
-
-def call(function: Any, *arguments: Any, section: str, **options: Any) -> Any:
-    """Return what the student's function returns, or end the check with what it raised.
-
-    Args:
-        function: what stands under the name the task asked for.
-        arguments, options: passed on.
-        section: key in ``SECTIONS``, for the diagnosis.
-    """
-    name = getattr(function, "__name__", "your answer")
-    if not isinstance(function, FunctionType | type):
-        fail_in_form(
-            name,
-            f"a function was expected, and there is an object of type {type(function).__name__}.",
-            section,
-        )
-    with_graph, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-    try:
-        # nbgrader takes anything on stderr for a failure, be it a warning or a progress bar.
-        with contextlib.redirect_stderr(sys.stdout):
-            result = function(*arguments, **options)
-        if torch.is_grad_enabled() == with_graph:
-            return result
-        raised = None
-    except CheckFailed:
-        raise
-    except Exception as error:
-        raised = _what_was_raised(error)
-    finally:
-        # What a function leaves switched off must not spoil the next check.
-        torch.set_grad_enabled(with_graph)
-        torch.set_default_dtype(dtype)
-        for undo in after_call:
-            undo()
-    if raised is not None:
-        fail_in_form(name, raised, section)
-    fail(
-        name,
-        "after the call PyTorch keeps no graph any more: gradients were switched off and stayed off.",
-        section="modes",
-        where="Look for the line that switches gradients off: does anything switch them on again?",
-        think="A with block ends by itself, also where an error leaves it. What ends your switch?",
-    )
-
-
-def expect_type(task: str, value: Any, expected: type, what: str, section: str) -> None:
-    """End the check unless ``value`` is exactly of type ``expected``."""
-    if type(value) is not expected:
-        fail_in_form(task, f"{what} should be {_named(expected)}, and it is {_named(type(value))}.", section)
-
-
-def expect_number(task: str, value: Any, what: str, section: str) -> float:
-    """Return ``value`` as a float; end the check unless it is a Python int or float."""
-    if type(value) not in (int, float):
-        fail_in_form(task, f"{what} should be a Python number, and it is {_named(type(value))}.", section)
-    return float(value)
-
-
-def expect_tensor(
-    task: str, value: Any, shape: Sequence[int], what: str, section: str, dtype: torch.dtype | None = None
-) -> Tensor:
-    """Return ``value`` without its graph; end the check unless it is a tensor of that shape (and dtype)."""
-    expect_type(task, value, Tensor, what, section)
-    if tuple(value.shape) != tuple(shape):
-        fail_in_form(
-            task, f"{what} should have shape {tuple(shape)}, and it has {tuple(value.shape)}.", section
-        )
-    if dtype is not None and value.dtype != dtype:
-        fail_in_form(task, f"{what} should be {dtype}, and it is {value.dtype}.", section)
-    return value.detach()
+# --- comparing ---------------------------------------------------------------------------------------------
 
 
 def close(one: Any, other: Any, tolerance: float = 1e-5) -> bool:
-    """Whether two numbers, tensors, or lists of numbers agree within ``tolerance``, absolute and relative.
+    """Whether two numbers, tensors, arrays, or lists of them agree within ``tolerance``, absolute and relative.
 
     Two nan agree. Lists of different lengths do not.
     """
@@ -225,37 +233,14 @@ def mean_of_batch_means(values: Sequence[float], batch_size: int) -> float:
 
 
 def _flat(values: Any) -> list[float]:
-    if type(values) in (Tensor, torch.nn.Parameter):
+    if isinstance(values, Array):
+        return values.numbers
+    if isinstance(values, Tensor):
         return values.detach().double().flatten().tolist()
-    if type(values) in (list, tuple):
+    if isinstance(values, list | tuple):
         return [number for value in values for number in _flat(value)]
     return [float(values)]
 
 
-def fail_in_form(task: str, seen: str, section: str) -> NoReturn:
-    """End a check because of the form of an answer: its type, its shape, or that it raised."""
-    fail(task, seen, section=section, where=READ_THE_TASK[0], think=READ_THE_TASK[1])
-
-
-def _named(kind: type) -> str:
-    return "None (is a return missing?)" if kind is type(None) else kind.__name__
-
-
-def _what_was_raised(error: Exception) -> str:
-    # PyTorch raises NotImplementedError, too, with words of its own.
-    if type(error) is NotImplementedError and (not error.args or str(error).startswith(STUB)):
-        return "it is not written yet: the line raise NotImplementedError is still there."
-    return f"it raised {type(error).__name__}: {_short(error)}{_line_of(error)}."
-
-
-def _short(error: Exception, most: int = 200) -> str:
-    first = (str(error).splitlines() or [""])[0].rstrip(".")
-    return first if len(first) <= most else first[:most] + " ..."
-
-
-def _line_of(error: Exception) -> str:
-    """Return the student's line that raised, as " (in the line `...`)", or nothing if it is not known."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if "ipykernel" in frame.filename or frame.filename.startswith("<"):
-            return f" (in the line `{frame.line}`)" if frame.line else ""
-    return ""
+def _labelled(label: str, text: str) -> str:
+    return textwrap.fill(f"{label}: {text}", WIDTH, subsequent_indent="  ")

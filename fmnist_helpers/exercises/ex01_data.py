@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from fmnist_helpers.exercises.check import (
+from fmnist_helpers.exercises.old_check import (
     CheckFailed,
     call,
     close,

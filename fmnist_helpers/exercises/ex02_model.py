@@ -10,7 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fmnist_helpers.exercises.check import call, close, expect_tensor, expect_type, fail, fail_in_form, passed
+from fmnist_helpers.exercises.old_check import (
+    call,
+    close,
+    expect_tensor,
+    expect_type,
+    fail,
+    fail_in_form,
+    passed,
+)
 from fmnist_helpers.exercises.toy import CROSS_ENTROPY, small_model
 
 DROPOUT = 3

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from fmnist_helpers.exercises.check import (
+from fmnist_helpers.exercises.old_check import (
     call,
     close,
     expect_number,

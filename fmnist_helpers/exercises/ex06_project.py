@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from fmnist_helpers.exercises.check import (
+from fmnist_helpers.exercises.old_check import (
     call,
     close,
     expect_number,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fmnist_helpers.exercises.check import close, fail, fail_in_form, passed
+from fmnist_helpers.exercises.old_check import close, fail, fail_in_form, passed
 
 HONEST = (
     "Look at the three values of each question: what you predicted, what was measured, and what you say of them.",

@@ -17,7 +17,7 @@ from nbgrader.converters.base import BaseConverter
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
-from fmnist_helpers.exercises.check import STUB
+from fmnist_helpers.exercises.observe import STUB
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "notebooks" / "exercises"
 """Where the exercises with their solutions lie in a copy of the course."""

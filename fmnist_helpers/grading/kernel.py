@@ -23,7 +23,7 @@ from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
 import fmnist_helpers.exercises
-from fmnist_helpers.exercises import check
+from fmnist_helpers.exercises import observe
 
 _MISSING = object()
 IPYTHONS_OWN = {"exit", "quit", "input", "_", "get_ipython", "display"}
@@ -179,7 +179,7 @@ class GradedKernel(IPythonKernel):
         # So that what a function changes while a check calls it is undone before the check looks at its result.
         # What was undone there is told with the rest.
         undone: list[str] = []
-        check.after_call.append(lambda: undone.extend(guards[0].restore()))
+        observe.after_call.append(lambda: undone.extend(guards[0].restore()))
         self._undone = undone
 
     async def do_execute(self, *arguments: Any, **options: Any) -> dict[str, Any]:

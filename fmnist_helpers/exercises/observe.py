@@ -1,0 +1,142 @@
+"""Observing: runs a student's function and describes what comes of it as plain data, without judging it.
+
+Nothing that the student's code raises or leaves behind gets out of here. What only one exercise needs stands in its
+own ``exNN_observe.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fmnist_helpers.exercises.observation import Array, Call, Event, Raised, Seen
+from fmnist_helpers.exercises.recorder import Trace
+
+STUB = "Replace this line"
+"""How the message of a task that nobody has written yet begins."""
+MOST_NUMBERS, MOST_ITEMS, MOST_DEPTH, MOST_LETTERS = 200_000, 2_000, 4, 200
+
+after_call: list[Callable[[], Any]] = []
+"""Called after every run of a student's function; the grader puts here what undoes changes to the checks."""
+
+
+def call(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
+    """Call a student's function; return the description of the call, and the object that came back (or None).
+
+    What it prints to stderr goes to stdout, since nbgrader takes anything there for a failure; gradients and the
+    default dtype are as before afterwards. What it raises is described; only an interrupt gets through.
+    """
+    name = str(getattr(function, "__name__", "your answer"))
+    if not callable(function):
+        return Call(name, False, describe(function)), None
+    with_graph, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
+    try:
+        with contextlib.redirect_stderr(sys.stdout):
+            result = function(*arguments, **options)
+        left_off = torch.is_grad_enabled() != with_graph
+        return Call(name, True, describe(result), None, left_off), result
+    except Exception as error:
+        return Call(name, True, None, describe_error(error)), None
+    finally:
+        torch.set_grad_enabled(with_graph)
+        torch.set_default_dtype(dtype)
+        for undo in after_call:
+            undo()
+
+
+def describe(value: Any, depth: int = 0) -> Seen:
+    """Return what can be said of any object as plain data; never raises."""
+    kind = type(value)
+    known: dict[str, Any] = {"bases": [base.__name__ for base in kind.__mro__[:-1]][:20]}
+    try:
+        known |= _content(value, depth)
+    except Exception as error:
+        known["shown"] = f"an object that raises {type(error).__name__} when it is looked at"
+    return Seen(kind.__name__, **known)
+
+
+def _content(value: Any, depth: int) -> dict[str, Any]:
+    if isinstance(value, Tensor):
+        seen = array(value) if Tensor.numel(value) <= MOST_NUMBERS else None
+        single = seen is not None and len(seen.numbers) == 1 and seen.dtype != "bool"
+        return {
+            "graph": bool(Tensor.requires_grad.__get__(value)),
+            "array": seen,
+            "number": seen.numbers[0] if single else None,
+            "shown": f"a tensor of shape {tuple(Tensor.size(value))}",
+        }
+    if isinstance(value, np.ndarray):
+        return {"array": array(torch.from_numpy(np.ascontiguousarray(value))), "shown": _line(value)}
+    if isinstance(value, bool | np.bool_):
+        return {"truth": bool(value), "shown": _line(bool(value))}
+    if isinstance(value, int | float | np.integer | np.floating):
+        return {"number": float(value), "shown": _line(value)}
+    if isinstance(value, str):
+        return {"text": str(value)[:MOST_ITEMS], "shown": _line(value)}
+    if isinstance(value, list | tuple) and len(value) <= MOST_ITEMS and depth < MOST_DEPTH:
+        return {"items": [describe(item, depth + 1) for item in value], "shown": f"{len(value)} items"}
+    if isinstance(value, dict) and len(value) <= MOST_ITEMS and depth < MOST_DEPTH:
+        entries = [(describe(key, depth + 1), describe(item, depth + 1)) for key, item in value.items()]
+        return {"entries": entries, "shown": f"{len(value)} entries"}
+    return {"shown": _line(value)}
+
+
+def array(tensor: Tensor) -> Array:
+    """Return a tensor's numbers as plain data."""
+    # A subclass of Tensor may answer as it likes; what it holds is looked at without asking it.
+    with torch._C.DisableTorchFunctionSubclass():
+        plain = tensor.detach().cpu().as_subclass(Tensor)
+    return Array(
+        str(plain.dtype).removeprefix("torch."), list(plain.shape), plain.double().flatten().tolist()
+    )
+
+
+def arrays(tensors: Iterable[Tensor]) -> list[Array]:
+    """Return several tensors as plain data, for example ``model.parameters()``."""
+    return [array(tensor) for tensor in tensors]
+
+
+def state(model: nn.Module) -> dict[str, Array]:
+    """Return parameters and buffers of a model by name."""
+    return {name: array(tensor) for name, tensor in model.state_dict().items()}
+
+
+def events(trace: Trace) -> list[Event]:
+    """Return the events of a trace as plain data."""
+    return [
+        Event(one.kind, one.batch, one.training, one.grad_enabled, one.gradient, one.value)
+        for one in trace.events
+    ]
+
+
+def describe_error(error: Exception) -> Raised:
+    """Return what was raised, with the student's line if it is known."""
+    try:
+        message = (str(error).splitlines() or [""])[0].rstrip(".")
+    except Exception:
+        message = ""
+    # PyTorch raises NotImplementedError, too, with words of its own.
+    unwritten = type(error) is NotImplementedError and (not error.args or message.startswith(STUB))
+    return Raised(type(error).__name__, _cut(message), _line_of(error), unwritten)
+
+
+def _line_of(error: Exception) -> str:
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if "ipykernel" in frame.filename or frame.filename.startswith("<"):
+            return _cut(frame.line or "")
+    return ""
+
+
+def _line(value: Any) -> str:
+    return _cut(" ".join(repr(value).split()))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS] + " ..."
