@@ -13,8 +13,8 @@ __all__ = ["CheckFailed", "Event", "Trace", "hint", "trace_training"]
 
 _NEW_NAMES = {
     "beliefs": "misconceptions",
-    "diagnosis": "old_check",
-    "student": "old_check",
+    "diagnosis": "check",
+    "student": "check",
     "problems": "toy",
     "prediction": "predictions",
     "trace": "recorder",

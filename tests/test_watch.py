@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 import fmnist_helpers as fh
 from fmnist_helpers.watch import WatchedLoader, WatchedLoss
@@ -60,3 +62,32 @@ def test_arguments_by_keyword_reach_the_loss():
 def test_it_can_be_pickled_where_its_parts_can():
     watched = pickle.loads(pickle.dumps(WatchedLoader([1, 2], print)))
     assert len(watched) == 2
+
+
+def test_it_is_of_the_class_that_it_stands_for():
+    watched = WatchedLoader(WatchedLoader(loader(50, 8), lambda: None), lambda: None)
+    assert isinstance(watched, DataLoader) and isinstance(watched, WatchedLoader)
+    assert repr(WatchedLoss(CROSS_ENTROPY, print)) == "CrossEntropyLoss()"
+
+
+def test_batches_of_a_list_are_told_by_their_number_too():
+    told = []
+    watched = WatchedLoader(["a", "b"], lambda: told.append(1))
+    assert (watched[1], watched.index("a"), len(told)) == ("b", 0, 1)
+
+
+def test_what_gives_the_original_back_gives_the_watched_one():
+    seen = []
+    loss_fn = WatchedLoss(nn.CrossEntropyLoss(), lambda loss: seen.append(1) or loss)
+    assert loss_fn.to("cpu") is loss_fn and loss_fn.eval().training is False
+    for watched in (loss_fn, loss_fn.cpu(), copy.copy(loss_fn), copy.deepcopy(loss_fn)):
+        watched(torch.eye(3), torch.arange(3))
+        watched.forward(torch.eye(3), torch.arange(3))
+    assert len(seen) == 8
+
+
+def test_what_is_set_is_set_in_the_original():
+    original = nn.CrossEntropyLoss()
+    loss_fn = WatchedLoss(original, lambda loss: loss)
+    loss_fn.reduction = "none"
+    assert original.reduction == "none" and loss_fn(torch.eye(3), torch.arange(3)).shape == (3,)

@@ -5,9 +5,14 @@ the result with an independent computation. Where something is wrong it says wha
 leads there, and which section to read again; ``hint()`` then helps in two more steps, without giving the
 solution away. ``trace_training`` is the recorder, for anybody's loop.
 
-Nothing of this is loaded with the package itself. One module for each exercise, ``ex01_data`` to ``ex06_project``;
-``predictions`` for the task that each begins with; ``check`` is what they stand on, ``misconceptions`` what learners
-often believe, ``recorder`` (with its ``timeline``) what watches a loop, ``toy`` the small problem that it runs on.
+A check has three parts. A *problem* is data, made from a seed. *Observing* (``ex01_observe`` to ``ex06_observe``, built
+on ``observe``) runs the student's function on it and returns an *observation*, plain data with a schema
+(``observation``). A *judgement* (``ex01_data`` to ``ex06_project``, built on ``check``) is a pure function of both. So
+what decides never touches an object of the student's.
+
+Nothing of this is loaded with the package itself. ``predictions`` is the task that each exercise begins with,
+``misconceptions`` what learners often believe, ``recorder`` (with its ``timeline``) what watches a loop, ``toy`` the
+small problem that it runs on.
 """
 
 from fmnist_helpers.exercises.check import CheckFailed, hint

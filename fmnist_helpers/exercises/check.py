@@ -49,6 +49,8 @@ class Wrong(NamedTuple):
     """Key in ``BELIEFS``, where a belief explains it."""
     hints: Hints | None = None
     """Needed where no belief is named; by default ``READ_THE_TASK``."""
+    section: str | None = None
+    """Key in ``SECTIONS``, if it is another one than the belief's or the check's."""
 
 
 class CheckFailed(AssertionError):  # noqa: N818  What it says is a diagnosis, not an error.
@@ -130,7 +132,8 @@ class Check:
     def result(self, call: Call) -> Seen:
         """Return what a call gave; end the check if it raised, or left gradients switched off."""
         if not call.callable:
-            self.fail(f"a function was expected, and there is an object of type {call.result.type}.")
+            kind = call.result.type if call.result else "unknown"
+            self.fail(f"a function was expected, and there is an object of type {kind}.")
         if call.raised is not None and call.raised.unwritten:
             self.fail("it is not written yet: the line raise NotImplementedError is still there.")
         if call.raised is not None:
@@ -145,6 +148,8 @@ class Check:
                 ),
                 section="modes",
             )
+        if call.result is None:
+            self.fail("nothing is known of what came back.")
         return call.result
 
     def number(self, seen: Seen, what: str) -> float:
@@ -155,8 +160,10 @@ class Check:
 
     def tensor(self, seen: Seen, shape: Sequence[int], what: str, dtype: str | None = None) -> Tensor:
         """Return a tensor's numbers as float64; end the check unless it is one of that shape (and dtype)."""
-        if not seen.is_a("Tensor") or seen.array is None:
+        if not seen.is_a("Tensor"):
             self.fail(f"{what} should be Tensor, and it is {seen.name}.")
+        if seen.array is None:
+            self.fail(f"{what} should have shape {tuple(shape)}, and it is {seen.shown}.")
         if tuple(seen.array.shape) != tuple(shape):
             self.fail(f"{what} should have shape {tuple(shape)}, and it has {tuple(seen.array.shape)}.")
         if dtype is not None and seen.array.dtype != dtype:
@@ -165,8 +172,12 @@ class Check:
 
     def items(self, seen: Seen, what: str, kind: str = "list", number: int | None = None) -> list[Seen]:
         """Return the items of a list or tuple; end the check unless it is one (with so many items)."""
-        if not seen.is_a(kind) or seen.items is None:
+        if not seen.is_a(kind):
             self.fail(f"{what} should be {kind}, and it is {seen.name}.")
+        if seen.items is None:
+            self.fail(
+                f"{what} has too many items, or they stand too deep inside each other, to be looked at."
+            )
         if number is not None and len(seen.items) != number:
             self.fail(f"{what} should have {number} parts, and it has {len(seen.items)}.")
         return seen.items
@@ -184,8 +195,8 @@ class Check:
             return
         for case in wrong:
             if close(found, case.value, tolerance):
-                self.fail(case.seen, case.belief, case.hints)
-        self.fail(otherwise.seen, otherwise.belief, otherwise.hints)
+                self.fail(case.seen, case.belief, case.hints, section=case.section)
+        self.fail(otherwise.seen, otherwise.belief, otherwise.hints, section=otherwise.section)
 
 
 def conclude(task: str, judgement: Callable[[], str]) -> None:
@@ -217,7 +228,7 @@ def close(one: Any, other: Any, tolerance: float = 1e-5) -> bool:
     """
     ours, theirs = _flat(one), _flat(other)
     return len(ours) == len(theirs) and all(
-        (math.isnan(a) and math.isnan(b)) or a == b or abs(a - b) <= tolerance * (1 + abs(b))
+        (math.isnan(a) and math.isnan(b)) or a == b or abs(a - b) <= tolerance * (1 + abs(b)) < math.inf
         for a, b in zip(ours, theirs, strict=True)
     )
 

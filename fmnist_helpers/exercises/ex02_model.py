@@ -1,32 +1,87 @@
-"""Checks of the exercises on lesson 02: a deep network, parameters by layer, confident predictions."""
+"""Judging the exercises on lesson 02: a deep network, parameters by layer, confident predictions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import elu, gelu, leaky_relu
 
-from fmnist_helpers.exercises.old_check import (
-    call,
-    close,
-    expect_tensor,
-    expect_type,
-    fail,
-    fail_in_form,
-    passed,
+from fmnist_helpers.exercises.check import Check, Hints, Wrong, close, conclude
+from fmnist_helpers.exercises.ex02_observe import (
+    CountProblem,
+    Counts,
+    Network,
+    NetworkProblem,
+    Pass,
+    Prediction,
+    PredictionProblem,
+    Predictions,
+    observe_counts,
+    observe_network,
+    observe_predictions,
 )
-from fmnist_helpers.exercises.toy import CROSS_ENTROPY, small_model
+from fmnist_helpers.exercises.observation import Seen
+from fmnist_helpers.exercises.observe import array, arrays
 
-DROPOUT = 3
-"""Place of the dropout in ``small_model``."""
-THRESHOLD = (
+TOLERANCE = 1e-4
+"""Floats of 32 bits, summed in whatever order, against 64 bits."""
+
+LAYERS = Hints(
+    "Print the names and shapes that model.named_parameters() gives, and put each beside the list of widths.",
+    "Each pair of widths makes one layer with a weight and a bias. Which pair has none, and which has too many?",
+)
+FORWARD = Hints(
+    "Go through forward line by line and write down what is applied to what.",
+    "Count the layers and the places between them. At which places does a ReLU stand, and what else stands there?",
+)
+GRAPH = Hints(
+    "Look in forward for anything that keeps PyTorch from recording: no_grad, detach, tolist.",
+    "The optimiser needs to know how each parameter changes the logits. Follow the numbers from the logits back "
+    "to the images: where does the trace of a parameter end?",
+)
+FROZEN = Hints(
+    "Look for the line that asks whether a parameter is trainable.",
+    "What does requires_grad say of a parameter, and what may still be left of a layer?",
+)
+NESTED = Hints(
+    "Look at how you walk through the model: do you reach layers inside layers, and each one once?",
+    "A box may stand inside a box. For each parameter ask: which layer is the nearest around it?",
+)
+SOFTMAX = Hints(
+    "Look at the softmax: does it stand there, and over which axis does it go?",
+    "For one image the probabilities of all classes sum to 1. Along which axis do the classes lie?",
+)
+THRESHOLD = Hints(
     "Look at the line that compares with the threshold, and at what it changes.",
-    "Take one image that the model is sure of and one that it is not. What must come out for each?",
+    "Take an image with a probability above the threshold, one below it, and one equal to it. What must come out?",
 )
+AS_FOUND = Hints(
+    "Look at everything your function changes or switches off: is it as before at the end?",
+    "Only this one computation should go unrecorded and without dropout. Which switch ends by itself, and which "
+    "one has to be set back?",
+)
+
+
+def network(
+    weights: Sequence[Tensor], images: Tensor, between: Callable = torch.relu, without: Sequence[int] = ()
+) -> Tensor:
+    """Return the logits (images, classes) of linear layers with ``between`` between each two of them.
+
+    ``weights`` holds weight (outputs, inputs) and bias of one layer after the other; ``without`` numbers the
+    places between layers, from 1, at which nothing stands.
+    """
+    values = images.flatten(1)
+    for place, (weight, bias) in enumerate(zip(weights[::2], weights[1::2], strict=True)):
+        if place and place not in without:
+            values = between(values)
+        values = values @ weight.T + bias
+    return values
+
 
 # --- a deep network ----------------------------------------------------------------------------------------
 
@@ -34,174 +89,161 @@ THRESHOLD = (
 def check_deep_network(network: Callable, *, widths: Sequence[int] = (9, 8, 6, 4), seed: int = 0) -> None:
     """Check ``DeepNetwork(widths)``: linear layers with ReLU between them, all registered, logits out.
 
-    All widths differ, so that the shape of a parameter says to which layer it belongs.
+    All widths differ and are above 1, so that the shape of a parameter says to which layer it belongs; the first
+    is a square number.
 
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "DeepNetwork"
+    problem = network_problem(widths, seed)
+    seen = observe_network(network, problem)
+    conclude("DeepNetwork", lambda: judge_deep_network(problem, seen))
+
+
+def network_problem(widths: Sequence[int], seed: int, num_images: int = 12) -> NetworkProblem:
+    """Return noise for parameters, images and slopes, so that pixels and logits are small and large, of both signs."""
     generator = torch.Generator().manual_seed(seed)
     side = math.isqrt(widths[0])
-    images = torch.randn(6, 1, side, side, generator=generator)
-    models, raw = zip(*(_made(network, widths, images, seed + number) for number in range(12)), strict=True)
-    _check_registered(task, models[0], widths)
-    outputs = [expect_tensor(task, output, (6, widths[-1]), "the output", "module") for output in raw]
-    _check_logits(task, torch.stack(outputs))
-    for model, output in zip(models, outputs, strict=True):
-        _check_formula(task, model, images, widths, output)
-    _check_logits(task, torch.stack([_logits(task, model.eval(), images, widths) for model in models]))
-    _check_formula(task, models[0], images[:1], widths, _logits(task, models[0], images[:1], widths))
-    model = models[0].train()
-    _step(task, model, images)
-    _check_formula(task, model, images, widths, _logits(task, model, images, widths))
-    passed(
-        task, f"{sum(a * b + b for a, b in pairwise(widths))} parameters, all registered, and logits come out"
+    shapes = (_number_of(widths),), (num_images, 1, side, side), (num_images, widths[-1])
+    numbers, images, slopes = (torch.randn(shape, generator=generator) for shape in shapes)
+    return NetworkProblem(list(widths), array(numbers / 2), array(3 * images), array(slopes), seed)
+
+
+def judge_deep_network(problem: NetworkProblem, seen: Network) -> str:
+    """Judge what a network holds and gives, with the problem's numbers in its parameters."""
+    check, widths = Check("DeepNetwork", "module"), problem.widths
+    model = check.result(seen.made)
+    if not model.is_a("Module"):
+        check.fail(f"DeepNetwork(widths) should be an nn.Module, and it is {model.name}.")
+    check.result(seen.looked)
+    many = problem.images.shape[0]
+    trained, evaluated, single = (
+        check.tensor(
+            check.result(call), (number, widths[-1]), f"the output (batch size {number}, widths {widths})"
+        )
+        for call, number in ((seen.trained, many), (seen.evaluated, many), (seen.single, 1))
     )
+    _judge_registered(check, problem, seen)
+    shapes = seen.parameters.values()
+    parts = problem.numbers.tensor().split([math.prod(shape) for shape in shapes])
+    parameters = [part.reshape(shape).requires_grad_() for part, shape in zip(parts, shapes, strict=True)]
+    weights, images = _in_order(parameters, widths), problem.images.tensor()
+    if weights is None:
+        text = "the shapes of the parameters are not those of linear layers of the widths"
+        check.fail(f"{text} {widths}.", hints=LAYERS)
+    right = network(weights, images)
+    _judge_logits(check, evaluated, trained, "in evaluation mode ", weights, images)
+    _judge_logits(check, trained, evaluated, "in training mode ", weights, images)
+    alone = "a single image gets other logits alone than among others."
+    check.compare(single, right[:1], [], Wrong(None, alone, hints=FORWARD), TOLERANCE)
+    _judge_gradients(seen, torch.autograd.grad(right, parameters, problem.slopes.tensor()))
+    return f"{_number_of(widths)} parameters, all registered, and logits come out"
 
 
-def _made(network: Any, widths: Sequence[int], images: Tensor, seed: int) -> tuple[nn.Module, Any]:
-    """Return a new model and its output; parameters may come to be only when the model is first called."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = call(network, list(widths), section="module")
-        if not isinstance(model, nn.Module):
-            seen = f"DeepNetwork(widths) should be an nn.Module, and it is of type {type(model).__name__}."
-            fail_in_form("DeepNetwork", seen, "module")
-        return model, _output(model, images)
-
-
-def _output(model: nn.Module, images: Tensor) -> Any:
-    def forward() -> Any:
-        return model(images.clone())
-
-    return call(forward, section="module")
-
-
-def _logits(task: str, model: nn.Module, images: Tensor, widths: Sequence[int]) -> Tensor:
-    return expect_tensor(task, _output(model, images), (len(images), widths[-1]), "the output", "module")
-
-
-def _check_registered(task: str, model: nn.Module, widths: Sequence[int]) -> None:
-    wanted, weights = sum(a * b + b for a, b in pairwise(widths)), sum(a * b for a, b in pairwise(widths))
-    known = {name: value.numel() for name, value in model.state_dict().items()}
-    found = sum(parameter.numel() for parameter in model.parameters())
-    for source, number in (("parameters()", found), ("state_dict()", sum(known.values()))):
-        seen = f"{source} gives {number} numbers; layers of the widths {list(widths)} have {wanted}."
+def _judge_registered(check: Check, problem: NetworkProblem, seen: Network) -> None:
+    """Compare how many numbers are registered; that others are at work shows in a twin with equal parameters."""
+    wanted, weights = _number_of(problem.widths), sum(a * b for a, b in pairwise(problem.widths))
+    found, known = (
+        sum(math.prod(shape) for shape in shapes.values()) for shapes in (seen.parameters, seen.state)
+    )
+    twin = seen.twin.result
+    differs = bool(twin and twin.array and not close(twin.array, seen.evaluated.result.array))
+    for source, number in (("parameters()", found), ("state_dict()", known)):
+        text = f"{source} gives {number} numbers; layers of the widths {problem.widths} have {wanted}."
         if number == weights:
-            seen = f"{source} gives {number} numbers, all the weights; the biases are missing."
-            fail_in_form(task, seen, "counting")
-        if number < wanted:
-            fail(task, seen, "plain_list")
-        if number > wanted:
-            fail_in_form(task, seen, "counting")
+            text = f"{source} gives {number} numbers, all the weights; the biases are missing."
+        elif number < wanted == known:
+            text = f"{text} The others are in state_dict() alone, as buffers, which no optimiser is given."
+        elif number < wanted and (differs or found == wanted):
+            check.fail(text, "plain_list")
+        if number != wanted:
+            check.fail(text, hints=LAYERS, section="counting")
+    if differs:
+        text = "two networks with equal parameters give different logits, also in evaluation mode: something random"
+        check.fail(f"{text}, such as dropout, is at work.", hints=FORWARD, section="modes")
 
 
-def _check_logits(task: str, outputs: Tensor) -> None:
-    """Say so if the outputs of a dozen models (models, images, classes) cannot all be logits."""
-    low, ones = outputs.min().item(), torch.ones(outputs.shape[:-1])
-    if low >= 0 and close(outputs.sum(dim=-1), ones, 1e-4):
-        fail(
-            task,
-            "each row of the output sums to 1: these are probabilities.",
-            "probabilities_in",
-            section="logits",
-        )
-    if low >= 0 and close(outputs.sum(dim=1), torch.ones(outputs.shape[0], outputs.shape[2]), 1e-4):
-        fail(
-            task,
-            "each column of the output sums to 1: a softmax went over the images.",
-            "probabilities_in",
-            section="logits",
-        )
-    if low >= 0:
-        seen = "in a dozen new models not one output was negative: something cuts the logits off."
-        fail(task, seen, "probabilities_in", section="logits")
-    if close(outputs.exp().sum(dim=-1), ones, 1e-4):
-        seen = "the outputs are logarithms of probabilities; the last layer gives logits."
-        fail(task, seen, "probabilities_in", section="logits")
-
-
-def _check_formula(
-    task: str, model: nn.Module, images: Tensor, widths: Sequence[int], output: Tensor
+def _judge_logits(
+    check: Check, output: Tensor, other: Tensor, mode: str, weights: list[Tensor], images: Tensor
 ) -> None:
-    """Compare the output with sums by hand over the model's own parameters."""
-    hints = {
-        "section": "module",
-        "where": "Go through forward line by line and write down what is applied to what.",
-        "think": "Count the layers and the places between them. At which places does a ReLU stand?",
-    }
-    layers = _layers_by_shape(model, widths)
-    rows = images.flatten(1).double().tolist()
-    if layers is None:
-        seen = f"the shapes of the parameters are not those of linear layers of the widths {list(widths)}."
-        fail(task, seen, **hints)
-    if close(output, _by_hand(layers, rows), 1e-4):
+    """Compare the output in one mode with the right logits; ``other`` is that in the other mode."""
+    right = network(weights, images).detach()
+    if close(output, right, TOLERANCE):
         return
-    if len(layers) > 1 and close(output, _by_hand(layers, rows, relu=False), 1e-4):
-        fail(task, "no ReLU stands between the layers, so all of them are one linear layer.", **hints)
-    cut = [[max(pixel, 0.0) for pixel in row] for row in rows]
-    if close(output, _by_hand(layers, cut), 1e-4):
-        seen = "pixels below 0 count as 0: a ReLU stands before the first layer, and no layer is before it."
-        fail(task, seen, **hints)
-    seen = "the logits differ from those of the linear layers with a ReLU between each two of them."
-    fail(task, seen, **hints)
+    mode = mode if close(other, right, TOLERANCE) else ""
+    _name_what_follows(check, output, right, mode)
+    if mode:
+        text = (
+            "the logits are wrong, though in the other mode they are right; the mode should change nothing."
+        )
+        check.fail(mode + text, hints=FORWARD, section="modes")
+    places = range(1, len(weights) // 2)
+    every = "no ReLU stands between the layers, so all of them are one linear layer."
+    before = "pixels below 0 count as 0: a ReLU stands before the first layer, and no layer is before it."
+    wrong = [(network(weights, images, without=places), every), (network(weights, images.relu()), before)]
+    for place in places:
+        text = f"no ReLU stands between layer {place} and layer {place + 1}."
+        wrong.append((network(weights, images, without=[place]), text))
+    for function in (torch.tanh, torch.sigmoid, leaky_relu, gelu, elu):
+        text = f"{function.__name__} stands between the layers; a ReLU is asked for."
+        wrong.append((network(weights, images, function), text))
+    text = "the logits differ from those of the linear layers with a ReLU between each two of them."
+    table = [Wrong(value, seen, hints=FORWARD) for value, seen in wrong]
+    check.compare(output, right, table, Wrong(None, text, hints=FORWARD), TOLERANCE)
 
 
-def _layers_by_shape(model: nn.Module, widths: Sequence[int]) -> list[tuple[list, list]] | None:
-    """Return weight (a row for each unit) and bias of each layer, in whatever order they were registered."""
-    found = {
-        tuple(size for size in parameter.shape if size != 1): parameter.detach().double().squeeze()
-        for parameter in model.parameters()
-    }
-    layers = []
+def _name_what_follows(check: Check, output: Tensor, right: Tensor, mode: str) -> None:
+    """End with what stands after the last layer, where the outputs show it."""
+    in_order = output.flatten()[right.flatten().argsort()].diff()
+    rises, positive = bool((in_order >= 0).all() and (in_order > 0).any()), bool((output >= 0).all())
+
+    def sum_to_one(values: Tensor, axis: int) -> bool:
+        return close(values.sum(dim=axis), torch.ones(values.shape[1 - axis]), TOLERANCE)
+
+    seen = None
+    if positive and sum_to_one(output, 1):
+        seen = "each row of the output sums to 1: these are probabilities."
+    elif positive and sum_to_one(output, 0):
+        seen = "each column of the output sums to 1: a softmax went over the images."
+    elif positive and rises and (right < 0).any():
+        seen = "not one output was negative, though some of the logits are: something cuts them off."
+    elif sum_to_one(output.exp(), 1):
+        seen = "the outputs are logarithms of probabilities; the last layer gives logits."
+    if seen is not None:
+        check.fail(mode + seen, "probabilities_in", section="logits")
+    if rises:
+        text = "the outputs rise with the logits, but they are others: something stands after the last layer."
+        check.fail(mode + text, hints=FORWARD, section="logits")
+
+
+def _judge_gradients(seen: Network, right: Sequence[Tensor]) -> None:
+    check = Check("DeepNetwork", "modes")
+    if not seen.trained.result.graph:
+        text = "the logits were not recorded for derivatives, so nothing can train the model."
+        check.fail(text, hints=GRAPH)
+    found = check.items(check.result(seen.gradients), "the gradients", number=len(right))
+    for name, one, gradient in zip(seen.parameters, found, right, strict=True):
+        text = f"the loss gives no derivative for {name}, so an optimiser leaves it as it is."
+        if one.array is not None:
+            text = f"the derivative of the loss for {name} is not that of these layers."
+        if one.array is None or not close(one.array, gradient, TOLERANCE):
+            check.fail(text, hints=GRAPH)
+
+
+def _number_of(widths: Sequence[int]) -> int:
+    return sum(a * b + b for a, b in pairwise(widths))
+
+
+def _in_order(parameters: list[Tensor], widths: Sequence[int]) -> list[Tensor] | None:
+    """Return weight and bias of each layer, in whatever order and whichever way round they were registered."""
+    found = {tuple(side for side in value.shape if side != 1): value.squeeze() for value in parameters}
+    weights = []
     for a, b in pairwise(widths):
         weight = found.get((b, a), found[a, b].T if (a, b) in found else None)
         if weight is None or (b,) not in found:
             return None
-        layers.append((weight.tolist(), found[b,].tolist()))
-    return layers
-
-
-def _by_hand(
-    layers: list[tuple[list, list]], rows: list[list[float]], relu: bool = True
-) -> list[list[float]]:
-    """Return the logits by sums over Python numbers."""
-    for number, (weight, bias) in enumerate(layers):
-        if number and relu:
-            rows = [[max(value, 0.0) for value in row] for row in rows]
-        rows = [
-            [
-                math.fsum(w * x for w, x in zip(unit, row, strict=True)) + b
-                for unit, b in zip(weight, bias, strict=True)
-            ]
-            for row in rows
-        ]
-    return rows
-
-
-def _step(task: str, model: nn.Module, images: Tensor) -> None:
-    """Move the parameters once as an optimiser would; end the check if it could not move all."""
-    hints = {
-        "section": "modes",
-        "where": "Look in forward for anything that keeps PyTorch from recording: no_grad, detach, tolist.",
-        "think": "The optimiser needs to know how each parameter changes the logits. Follow the numbers from "
-        "the logits back to the images: where does the trace of a parameter end?",
-    }
-    output = _output(model, images)
-    if not output.requires_grad:
-        fail(task, "the logits were not recorded for derivatives, so nothing can train the model.", **hints)
-    CROSS_ENTROPY(output, torch.zeros(len(images), dtype=torch.int64)).backward()
-    without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
-    if without:
-        fail(
-            task,
-            f"the loss gives no derivative for {without[0]}, so an optimiser leaves it as it is.",
-            **hints,
-        )
-    # A step of gradient descent; the first optimiser of a process would take seconds to load.
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter -= 0.1 * parameter.grad
+        weights += [weight, found[b,]]
+    return weights
 
 
 # --- parameters by layer -----------------------------------------------------------------------------------
@@ -213,84 +255,82 @@ def check_parameters_by_layer(function: Callable, *, width: int = 5) -> None:
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "parameters_by_layer"
-    model = _layered(width)
-    # By hand: a linear layer has inputs times outputs weights and one bias a output.
-    everything = {
-        "stem.1": 9 * width + width,
-        "body.first": width * width,
-        "body.norm": 2 * width,
-        "body.deep.0": 7 * width + 7,
-        "body.scaled": width,
-        "body.scaled.inner": 2 * width + 2,
-        "head": 8 * 3 + 3,
-    }
-    _compare(task, call(function, model, section="counting"), everything, everything)
-    model.body["first"].requires_grad_(False)
-    model.head.bias.requires_grad_(False)
+    problem = CountProblem(width, ("body.first.weight", "head.bias"))
+    seen = observe_counts(function, problem)
+    conclude("parameters_by_layer", lambda: judge_counts(problem, seen))
+
+
+def judge_counts(problem: CountProblem, seen: Counts) -> str:
+    """Judge the counts of both models against sums by hand."""
+    check, parts = Check("parameters_by_layer", "counting"), _parts_of(problem.width)
+    everything = {name: number for name, (number, _) in parts.items() if number}
     trainable = {**everything, "head": 8 * 3}
     del trainable["body.first"]
-    _compare(task, call(function, model, section="counting"), trainable, everything)
-    passed(task, f"{len(everything)} layers, and {len(trainable)} when one is frozen")
+    # A student never sees the model, so each part is described.
+    words = {name: f"{name!r} ({what})" for name, (_, what) in parts.items()}
+    for call, expected in ((seen.whole, everything), (seen.in_part, trainable)):
+        _judge_count(check, _counted(check, check.result(call)), expected, everything, words)
+    return f"{len(everything)} layers, and {len(trainable)} when one is frozen"
 
 
-def _layered(width: int) -> nn.Module:
-    """Return a model with nested layers: some own no parameter, and one owns some and holds another layer."""
-    model = nn.Module()
-    model.stem = nn.Sequential(nn.Flatten(), nn.Linear(9, width), nn.ReLU())
-    model.body = nn.ModuleDict(
-        {
-            "first": nn.Linear(width, width, bias=False),
-            "norm": nn.BatchNorm1d(width),
-            "deep": nn.Sequential(nn.Linear(width, 7), nn.Dropout(0.1)),
-            "scaled": nn.Module(),
-        }
-    )
-    model.body["scaled"].scale = nn.Parameter(torch.ones(width))
-    model.body["scaled"].inner = nn.Linear(width, 2)
-    model.head = nn.Linear(8, 3)
-    return model
-
-
-def _compare(task: str, result: Any, expected: dict[str, int], everything: dict[str, int]) -> None:
-    expect_type(task, result, dict, "the result", "counting")
-    frozen = {
-        "section": "counting",
-        "where": "Look for the line that asks whether a parameter is trainable.",
-        "think": "What does requires_grad say of a parameter, and what may still be left of a layer?",
+def _parts_of(width: int) -> dict[str, tuple[int, str]]:
+    """Return how many numbers each part of the model owns, and what it is."""
+    # By hand: a linear layer has inputs times outputs weights and one bias an output.
+    return {
+        "": (0, "the model itself, which holds 'stem', 'body' and 'head'"),
+        "stem": (0, "an nn.Sequential"),
+        "stem.0": (0, "nn.Flatten()"),
+        "stem.1": (9 * width + width, f"nn.Linear(9, {width})"),
+        "stem.2": (0, "nn.ReLU()"),
+        "body": (0, "an nn.ModuleDict"),
+        "body.first": (width * width, f"nn.Linear({width}, {width}, bias=False)"),
+        "body.norm": (2 * width, f"nn.BatchNorm1d({width})"),
+        "body.deep": (0, "an nn.Sequential"),
+        "body.deep.0": (7 * width + 7, f"nn.Linear({width}, 7)"),
+        "body.deep.1": (0, "nn.Dropout(0.1)"),
+        "body.scaled": (width, f"a layer with a parameter of its own, {width} numbers, and a layer inside"),
+        "body.scaled.inner": (2 * width + 2, f"nn.Linear({width}, 2), inside 'body.scaled'"),
+        "head": (8 * 3 + 3, "nn.Linear(8, 3)"),
     }
-    nested = {
-        "section": "module",
-        "where": "Look at how you walk through the model: do you reach layers inside layers, and each one once?",
-        "think": "A box may stand inside a box. For each parameter ask: which layer is the nearest around it?",
-    }
+
+
+def _counted(check: Check, result: Seen) -> dict[str, float]:
+    """Return what came back as name → number; end the check if it is something else."""
+    if not result.is_a("dict") or result.entries is None:
+        check.fail(f"the result should be dict, and it is {result.name}.")
+    for name, number in result.entries:
+        if name.text is None or not number.is_a("int") or number.number is None:
+            check.fail(f"the entry {name.shown}: {number.shown} should map a name to a Python int.")
+    return {name.text: number.number for name, number in result.entries}
+
+
+def _judge_count(
+    check: Check,
+    result: dict[str, float],
+    expected: dict[str, int],
+    everything: dict[str, int],
+    words: dict[str, str],
+) -> None:
     for name, number in result.items():
-        if type(name) is not str or type(number) is not int:
-            seen = f"the entry {name!r}: {number!r} should map a name to a Python int."
-            fail_in_form(task, seen, "counting")
-    zeros = [name for name, number in result.items() if number == 0]
-    if zeros:
-        fail(
-            task,
-            f"{zeros[0]!r} is there with 0; a layer with no trainable parameter of its own is absent.",
-            **frozen,
-        )
-    if result == everything != expected or any(
-        result.get(n) == everything[n] != expected.get(n) for n in everything
-    ):
-        fail(task, "frozen parameters, whose requires_grad is False, were counted as well.", **frozen)
-    missing = sorted(set(expected) - set(result))
+        if name not in words:
+            check.fail(f"{name!r} is there, and no layer of the model has this name.", hints=NESTED)
+        if number == 0:
+            text = "is there with 0; a layer with no trainable parameter of its own is absent."
+            check.fail(f"{words[name]} {text}", hints=FROZEN)
+    if any(result.get(name) == number != expected.get(name) for name, number in everything.items()):
+        text = "frozen parameters, whose requires_grad is False, were counted as well."
+        check.fail(text, hints=FROZEN)
+    missing, extra = sorted(set(expected) - set(result)), sorted(set(result) - set(expected))
     if missing == ["head"] and expected["head"] < everything["head"]:
-        fail(task, "'head' is missing, though only its bias is frozen.", **frozen)
+        check.fail(f"{words['head']} is missing, though only its bias is frozen.", hints=FROZEN)
     if missing:
-        fail(task, f"{missing[0]!r} is missing.", **nested)
-    extra = sorted(set(result) - set(expected))
+        check.fail(f"{words[missing[0]]} is missing.", hints=NESTED, section="module")
     if extra:
-        fail(task, f"{extra[0]!r} is there, and it owns no trainable parameter itself.", **nested)
+        text = "is there, and it owns no trainable parameter itself."
+        check.fail(f"{words[extra[0]]} {text}", hints=NESTED, section="module")
     for name, number in expected.items():
         if result[name] != number:
-            seen = f"{name!r} has {number} trainable parameters, and {result[name]} came back."
-            fail_in_form(task, seen, "counting")
+            check.fail(f"{words[name]} has {number} trainable parameters, and {result[name]:g} came back.")
 
 
 # --- confident predictions ---------------------------------------------------------------------------------
@@ -304,28 +344,9 @@ def check_confident_results(
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "confident_predictions"
-    model, images = _sharp_model(seed), _images(num_images, seed)
-    result = call(function, model, images, threshold, section="logits")
-    expect_type(task, result, tuple, "the result", "logits")
-    if len(result) != 2:
-        seen = f"the result has {len(result)} parts; labels and probabilities are asked for."
-        fail_in_form(task, seen, "logits")
-    labels = expect_tensor(task, result[0], (num_images,), "the first part", "logits", torch.int64)
-    probabilities = expect_tensor(task, result[1], (num_images,), "the second part", "logits", torch.float32)
-    rows = _sharp_model(seed)(images).detach().double().tolist()
-    shares = [
-        [math.exp(x - max(row)) / math.fsum(math.exp(y - max(row)) for y in row) for x in row] for row in rows
-    ]
-    best = [max(row) for row in shares]
-    if not close(probabilities, best, 1e-4):
-        _diagnose_probabilities(task, probabilities, rows, best)
-    classes = [row.index(max(row)) for row in shares]
-    expected = [label if share >= threshold else -1 for label, share in zip(classes, best, strict=True)]
-    if labels.tolist() != expected:
-        _diagnose_labels(task, labels.tolist(), classes, expected)
-    _check_at_threshold(task, function)
-    passed(task, f"{expected.count(-1)} of {num_images} images left open, the others labelled")
+    problem = doubtful_problem(threshold, num_images, seed), certain_problem()
+    seen = observe_predictions(function, problem)
+    conclude("confident_predictions", lambda: judge_confident_results(problem, seen))
 
 
 def check_confident_modes(function: Callable, *, num_images: int = 9, seed: int = 0) -> None:
@@ -334,103 +355,126 @@ def check_confident_modes(function: Callable, *, num_images: int = 9, seed: int 
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "confident_predictions"
-    for training in (True, False):
-        model = small_model(seed, dropout=0.5).train(training)
-        seen: list[tuple[bool, bool]] = []
-        # The layer after the first linear one: what reaches it carries a graph if the computation is recorded.
-        hook = model[DROPOUT].register_forward_pre_hook(
-            lambda module, inputs, seen=seen: seen.append((module.training, inputs[0].requires_grad))
-        )
-        call(function, model, _images(num_images, seed), 0.3, section="modes")
-        hook.remove()
-        if not seen:
-            fail_in_form(task, "the model was never called.", "modes")
-        if any(in_training for in_training, _ in seen):
-            with_graph = any(recorded for _, recorded in seen)
-            words = "" if with_graph else ", though no_grad was set"
-            belief = "mode_returns" if with_graph else "no_grad_stops_dropout"
-            fail(task, f"the model was called in training mode{words}, so its dropout was at work.", belief)
-        if any(recorded for _, recorded in seen):
-            words = "PyTorch recorded the computation for derivatives, which a prediction does not need."
-            fail(task, words, "eval_stops_gradients")
-        if any(module.training != training for module in model.modules()):
-            found, left = ("training", "evaluation") if training else ("evaluation", "training")
-            fail(task, f"the model was found in {found} mode and left in {left} mode.", "mode_returns")
-        if not all(parameter.requires_grad for parameter in model.parameters()):
-            fail(
-                task,
-                "the model's parameters were left frozen, so it cannot be trained any more.",
-                section="modes",
-                where="Look at everything your function switches off: is it as before at the end?",
-                think="Only this one computation should go unrecorded. Which switch ends by itself?",
-            )
-    passed(task, "both switches set, and the mode given back")
+    given = replace(doubtful_problem(0.7, num_images, seed), dropout=0.5)
+    problem = given, replace(given, training=False)
+    seen = observe_predictions(function, problem)
+    conclude("confident_predictions", lambda: judge_confident_modes(problem, seen))
 
 
-def _check_at_threshold(task: str, function: Callable) -> None:
-    """Check images with a probability of exactly 1, which no rounding changes, at the threshold 1."""
-    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4))
-    with torch.no_grad():
-        model[1].weight.copy_(60 * torch.eye(4))
-        model[1].bias.zero_()
-    images = torch.eye(4).reshape(4, 1, 2, 2)
-    labels = call(function, model, images, 1.0, section="logits")[0]
-    if labels.tolist() != [0, 1, 2, 3]:
-        fail(
-            task,
-            f"four images with the probability 1 got the labels {labels.tolist()} at the threshold 1; "
-            "none of them is below it.",
-            section="logits",
-            where=THRESHOLD[0],
-            think="A probability may be below the threshold, above it, or equal to it. What is asked for each?",
-        )
+def doubtful_problem(threshold: float, num_images: int, seed: int) -> PredictionProblem:
+    """Return a model that is sure of about half of the images; no probability is close to the threshold."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = (8, 9), (8,), (4, 8), (4,)
+    weights = [torch.randn(shape, generator=generator) / 2 for shape in shapes]
+    images = 3 * torch.randn(60 * num_images, 1, 3, 3, generator=generator)
+    # So every class has its images, and a largest logit tells nothing of being above the threshold.
+    weights[-1] -= network(weights, images).mean(dim=0)
+    weights[-1] += threshold - network(weights, images).amax(dim=1).median()
+    best = network(weights, images).softmax(dim=1).amax(dim=1)
+    below, above = (best < threshold - 0.01).nonzero()[:, 0], (best > threshold + 0.01).nonzero()[:, 0]
+    chosen = torch.cat([below[: num_images // 2], above[: num_images - num_images // 2]]).sort().values
+    return PredictionProblem(arrays(weights), array(images[chosen]), threshold)
 
 
-def _sharp_model(seed: int) -> nn.Module:
-    """Return a model that is sure of some images and not of others; in both modes it does the same."""
-    model = small_model(seed)
-    with torch.no_grad():
-        for parameter in model[-1].parameters():
-            parameter *= 4
-    return model
+def certain_problem() -> PredictionProblem:
+    """Return a model whose probabilities are exactly 1, which no rounding changes, and so is the threshold."""
+    weights, images = [60 * torch.eye(4), torch.zeros(4)], torch.eye(4).reshape(4, 1, 2, 2)
+    return PredictionProblem(arrays(weights), array(images), 1.0)
 
 
-def _images(number: int, seed: int) -> Tensor:
-    return 3 * torch.randn(number, 1, 3, 3, generator=torch.Generator().manual_seed(seed))
-
-
-def _diagnose_probabilities(task: str, result: Tensor, rows: list[list[float]], best: list[float]) -> None:
-    columns = list(zip(*rows, strict=True))
-    wrong_axis = [
-        max(
-            math.exp(x - max(c)) / math.fsum(math.exp(y - max(c)) for y in c)
-            for x, c in zip(row, columns, strict=True)
-        )
-        for row in rows
+def judge_confident_results(problem: tuple[PredictionProblem, PredictionProblem], seen: Predictions) -> str:
+    """Judge labels and probabilities against a softmax in 64 bits; the second problem is a certain one."""
+    check, given = Check("confident_predictions", "logits"), problem[0]
+    labels, probabilities = _parts(check, given, seen.first)
+    logits = network([weight.tensor() for weight in given.weights], given.images.tensor())
+    best, classes = logits.softmax(dim=1).max(dim=1)
+    doubtful = best < given.threshold
+    _judge_probabilities(check, probabilities, logits, doubtful)
+    expected = torch.where(doubtful, -1, classes)
+    reversed_labels = torch.where(doubtful, classes, -1)
+    by_logits = torch.where(logits.amax(dim=1) < given.threshold, -1, classes)
+    wrong = [
+        (classes, "every image got a label, also those below the threshold."),
+        (reversed_labels, "the images above the threshold got -1, and those below it a label."),
+        (by_logits, "the largest logits were compared with the threshold; it is one for probabilities."),
     ]
-    hints = {
-        "section": "logits",
-        "where": "Look at the softmax: does it stand there, and over which axis does it go?",
-        "think": "For one image the probabilities of all classes sum to 1. Along which axis do the classes lie?",
-    }
-    if close(result, [max(row) for row in rows], 1e-4):
-        fail(task, "the second part holds the largest logits; probabilities are asked for.", **hints)
-    if close(result, wrong_axis, 1e-4):
-        fail(task, "the probabilities sum to 1 over the images, not over the classes.", **hints)
-    if 0 < sum(not close(a, b, 1e-4) for a, b in zip(result.tolist(), best, strict=True)) < len(best):
-        hints |= {"where": THRESHOLD[0], "think": THRESHOLD[1]}
-        seen = "some images have their largest probability and others do not; each keeps its own, in doubt or not."
-        fail(task, seen, **hints)
-    if result.min() < 0 or result.max() > 1.0001:
-        fail(task, "the second part holds numbers that are no probabilities.", **hints)
-    fail(task, "the probabilities differ from the softmax of the model's logits.", **hints)
+    otherwise = f"the labels {_shown(labels)} came back; {_shown(expected)} are right."
+    table = [Wrong(values, text, hints=THRESHOLD) for values, text in wrong]
+    check.compare(labels, expected, table, Wrong(None, otherwise, hints=THRESHOLD))
+    labels, _ = _parts(check, problem[1], seen.second)
+    if labels.tolist() != [0, 1, 2, 3]:
+        text = f"four images with the probability 1 got the labels {_shown(labels)} at the threshold 1; "
+        check.fail(text + "none of them is below it.", hints=THRESHOLD)
+    return f"{int(doubtful.sum())} of {len(best)} images left open, the others labelled"
 
 
-def _diagnose_labels(task: str, labels: list[int], classes: list[int], expected: list[int]) -> None:
-    hints = {"section": "logits", "where": THRESHOLD[0], "think": THRESHOLD[1]}
-    if labels == classes:
-        fail(task, "every image got a label, also those below the threshold.", **hints)
-    if [label == -1 for label in labels] == [label != -1 for label in expected]:
-        fail(task, "the images above the threshold got -1, and those below it a label.", **hints)
-    fail(task, f"the labels {labels} came back; {expected} are right.", **hints)
+def _parts(check: Check, given: PredictionProblem, seen: Prediction) -> tuple[Tensor, Tensor]:
+    shape = given.images.shape[:1]
+    first, second = check.items(check.result(seen.call), "the result", "tuple", 2)
+    labels = check.tensor(first, shape, "the first part", "int64")
+    return labels, check.tensor(second, shape, "the second part", "float32")
+
+
+def _judge_probabilities(check: Check, found: Tensor, logits: Tensor, doubtful: Tensor) -> None:
+    shares = logits.softmax(dim=1)
+    best = shares.amax(dim=1)
+    of_all = logits.flatten().softmax(dim=0).reshape(logits.shape)
+    wrong = [
+        (logits, "the second part holds the largest logits; probabilities are asked for."),
+        (logits.softmax(dim=0), "the probabilities sum to 1 over the images, not over the classes."),
+        (of_all, "the probabilities of all images together sum to 1; those of each image should."),
+        (logits.sigmoid(), "a sigmoid was taken of each logit by itself, so an image's do not sum to 1."),
+        (shares.softmax(dim=1), "the softmax was taken twice."),
+        (shares.log(), "the second part holds logarithms of probabilities."),
+        (shares.round(decimals=2), "the probabilities were rounded; they are asked for as they are."),
+    ]
+    table = [Wrong(values.amax(dim=1), text, hints=SOFTMAX) for values, text in wrong]
+    right = [close(*pair, TOLERANCE) for pair in zip(found.tolist(), best.tolist(), strict=True)]
+    text, hints = "the probabilities differ from the softmax of the model's logits.", SOFTMAX
+    if right == (~doubtful).tolist():
+        text = "the sure images have their probability and the others do not; each keeps its own, in doubt or not."
+        hints = THRESHOLD
+    check.compare(found, best, table, Wrong(None, text, hints=hints), TOLERANCE)
+
+
+def _shown(labels: Tensor) -> str:
+    return f"[{', '.join(f'{label:g}' for label in labels.tolist())}]"
+
+
+def judge_confident_modes(problem: tuple[PredictionProblem, PredictionProblem], seen: Predictions) -> str:
+    """Judge what happened to a model that was in training mode, and to one that was in evaluation mode."""
+    check = Check("confident_predictions", "modes")
+    for given, one in zip(problem, (seen.first, seen.second), strict=True):
+        check.result(one.call)
+        _judge_passes(check, one.passes)
+        _judge_left(check, given.training, one)
+    return "both switches set, and the mode given back"
+
+
+def _judge_passes(check: Check, passes: list[Pass]) -> None:
+    recorded, training = any(one.recorded for one in passes), any(one.training for one in passes)
+    if not passes:
+        check.fail("the model was never called.")
+    if any(one.dropped for one in passes):
+        words = "" if recorded else ", though no_grad was set"
+        belief = "mode_returns" if recorded else "no_grad_stops_dropout"
+        check.fail(f"the model was called in training mode{words}, so its dropout was at work.", belief)
+    if recorded:
+        text = "PyTorch recorded the computation for derivatives, which a prediction does not need."
+        check.fail(text, None if training else "eval_stops_gradients", AS_FOUND if training else None)
+
+
+def _judge_left(check: Check, training: bool, seen: Prediction) -> None:
+    """Judge how the model and the images were left."""
+    found, left = ("training", "evaluation") if training else ("evaluation", "training")
+    if seen.modes and all(mode != training for mode in seen.modes):
+        check.fail(f"the model was found in {found} mode and left in {left} mode.", "mode_returns")
+    if any(mode != training for mode in seen.modes):
+        text = f"the model was found in {found} mode, and a part of it was left in {left} mode."
+        check.fail(text, hints=AS_FOUND)
+    if not all(seen.trainable):
+        text = "the model's parameters were left frozen, so it cannot be trained any more."
+        check.fail(text, hints=AS_FOUND)
+    for kept, what in ((seen.model_kept, "the model's parameters"), (seen.images_kept, "the images")):
+        if not kept:
+            check.fail(f"{what} were changed; a prediction leaves them as they are.", hints=AS_FOUND)

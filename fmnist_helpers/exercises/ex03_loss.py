@@ -1,34 +1,59 @@
 """Checks of the exercises on lesson 03: a loss to be mended, a mean over uneven batches, cross-entropy from scratch.
 
-Losses are compared with sums over plain Python floats and with PyTorch's own cross-entropy in float64, gradients
-with tiny steps along a random direction. Which operations took part is read from what PyTorch carries out, so no
-name has to be replaced while the student's function runs.
+Right values and slopes come from PyTorch's own cross-entropy in float64.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor
+from torch.nn import functional
 
-from fmnist_helpers.exercises.old_check import call, close, expect_number, expect_tensor, fail, mean, passed
-from fmnist_helpers.exercises.toy import NUM_CLASSES, parameters_of, small_dataset, small_model
+from fmnist_helpers.exercises.check import Check, Hints, Wrong, close, conclude, mean
+from fmnist_helpers.exercises.ex03_observe import (
+    MODES,
+    BatchLosses,
+    LogitsProblem,
+    LossesSeen,
+    LossSeen,
+    ModelLossProblem,
+    as_tensor,
+    model_of,
+    observe_cross_entropy,
+    observe_loss_over_batches,
+    observe_model_loss,
+)
+from fmnist_helpers.exercises.misconceptions import BELIEFS
+from fmnist_helpers.exercises.observation import Call, Seen
+from fmnist_helpers.exercises.observe import array, state
+from fmnist_helpers.exercises.toy import NUM_CLASSES, small_model
 
-READY_MADE = {
-    "_log_softmax": "log_softmax, or a loss that contains it,",
-    "nll_loss_forward": "nll_loss",
-    "nll_loss2d_forward": "nll_loss",
-    "multi_margin_loss": "multi_margin_loss",
-    "binary_cross_entropy_with_logits": "binary_cross_entropy_with_logits",
-    "binary_cross_entropy": "binary_cross_entropy",
-}
-"""Operations that do the task's work, by PyTorch's name; cross-entropy is carried out as the first two."""
+READY_MADE = ("_loss", "cross_entropy", "with_logits", "kl_div", "log_softmax")
+"""What the names of PyTorch's functions end in that do the task's work."""
+LARGE = ("", "1000", "-1000", "1000 in some rows and near -1000 in others", "1000 and -1000 in every row")
+"""Where logits lie; the first ones are ordinary."""
+
+ONLY_MEASURE = Hints(
+    "Look for a line that writes into something that was handed to your function, calls backward or sets a mode.",
+    "A loss measures; the loop around it does the rest. What should look the same before and after?",
+)
+GRAPH = Hints(
+    "Look for a line that takes numbers out of the graph: no_grad, detach, item, tolist.",
+    "Training asks the loss in which direction every number should move. What has to lead from the result to them?",
+)
+SLOPE = Hints(
+    GRAPH.where,
+    "The slope of a logit is the probability, minus one for the true class, divided by the number of samples. "
+    "Which of these parts is missing in yours?",
+)
+FROM_SCRATCH = Hints(
+    "Look for a function whose name says loss, cross_entropy, kl_div or log_softmax.",
+    "Exponentials, a sum, a logarithm and one number picked from each row are all there is to it.",
+)
+SHARES = "what each batch adds to the total, and what you divide by at the end,"
 
 
 # --- a loss to be mended -----------------------------------------------------------------------------------
@@ -42,103 +67,66 @@ def check_model_loss(function: Callable, *, num_samples: int = 12, seed: int = 0
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "model_loss"
-    model = _spread_model(seed)
-    images, labels = small_dataset(4 * num_samples, seed).tensors
-    present = labels < NUM_CLASSES - 1
-    images, labels = images[present][:num_samples], labels[present][:num_samples]
-    before = parameters_of(model)
-    for training in (True, False):
-        model.train(training)
-        with _WatchedTargets(task):
-            loss = call(function, model, images, labels, section="cross_entropy")
-        if model.training != training:
-            seen = f"the model was handed over with model.training = {training} and came back with {not training}."
-            fail(
-                task,
-                seen,
-                section="modes",
-                where="Look for a line that sets the mode of the model.",
-                think="A training loop and an evaluation may both call your function. Who knows which mode is due?",
-            )
-    if not close(before, parameters_of(model), 0):
-        fail(task, "the parameters of the model were changed.", section="untrained_loss", **ONLY_MEASURE)
-    if type(loss) is float:
-        _no_graph(task, "a Python float came back, which no training can differentiate.")
-    value = expect_tensor(task, loss, (), "the result", "cross_entropy").item()
-    with torch.no_grad():
-        logits = model(images)
-    if not close(value, _mean_loss(logits, labels), 1e-4):
-        _diagnose_value(task, value, logits, labels)
-    slopes = _gradient(loss, list(model.parameters()))
-    if slopes is None:
-        _no_graph(task, "the result has no graph back to the parameters, so training could not lower it.")
-    _check_slope(task, model, images, labels, slopes, seed)
-    passed(task, "the loss is right, and it can be differentiated")
+    problem = model_loss_problem(num_samples, seed)
+    seen = observe_model_loss(function, problem)
+    conclude("model_loss", lambda: judge_model_loss(problem, seen))
 
 
-ONLY_MEASURE = {
-    "where": "Look for a line that writes into something that was handed to your function.",
-    "think": "A loss measures. What it is given should look the same before and after.",
-}
-
-
-class _WatchedTargets(TorchFunctionMode):
-    """Looks at the labels that enter PyTorch's cross-entropy and explains why they would be refused."""
-
-    def __init__(self, task: str) -> None:
-        super().__init__()
-        self.task = task
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if getattr(func, "__name__", "") == "cross_entropy":
-            logits = args[0] if args else kwargs.get("input")
-            target = args[1] if len(args) > 1 else kwargs.get("target")
-            if isinstance(logits, Tensor) and isinstance(target, Tensor):
-                self._explain(logits, target)
-        return func(*args, **kwargs)
-
-    def _explain(self, logits: Tensor, target: Tensor) -> None:
-        shape = tuple(target.shape)
-        if target.ndim == logits.ndim and shape != tuple(logits.shape):
-            seen = f"labels of shape {shape} met logits of shape {tuple(logits.shape)}; a class is missing in them."
-            fail(self.task, seen, "one_hot")
-        if target.ndim == logits.ndim and not target.is_floating_point():
-            fail(self.task, f"the labels entered the loss as {target.dtype} of shape {shape}.", "one_hot")
-        if target.ndim < logits.ndim and target.is_floating_point():
-            fail(self.task, f"the labels entered the loss as {target.dtype} of shape {shape}.", "one_hot")
-
-
-def _spread_model(seed: int) -> nn.Module:
-    """Return the small model with logits far enough apart to tell the faults from each other."""
-    model = small_model(seed)
-    with torch.no_grad():
-        model[-1].weight.mul_(4)
-    return model
-
-
-def _check_slope(
-    task: str, model: nn.Module, images: Tensor, labels: Tensor, slopes: list[Tensor], seed: int
-) -> None:
-    """Compare the gradient with what a tiny step of all parameters along a random direction does to the loss."""
+def model_loss_problem(num_samples: int, seed: int) -> ModelLossProblem:
+    """Return a model whose logits lie on both sides of 0 and reach 5 or -5, so that faults differ, and a batch."""
     generator = torch.Generator().manual_seed(seed)
-    tiny, losses, along = 1e-5, [], 0.0
-    directions = [torch.randn(slope.shape, generator=generator).double() for slope in slopes]
-    for sign in (1, -1):
-        moved = copy.deepcopy(model).double()
-        with torch.no_grad():
-            for parameter, direction in zip(moved.parameters(), directions, strict=True):
-                parameter.add_(direction, alpha=sign * tiny)
-            losses.append(_mean_loss(moved(images.double()), labels))
-    for slope, direction in zip(slopes, directions, strict=True):
-        along += float((slope.double() * direction).sum())
-    measured = (losses[0] - losses[1]) / (2 * tiny)
-    if not close(along, measured, 1e-3):
-        seen = f"the value is right, but its slope in one direction is {along:.4f}; a tiny step gives {measured:.4f}."
-        _no_graph(task, seen)
+    images = torch.rand(num_samples, 1, 3, 3, generator=generator)
+    labels = torch.randint(NUM_CLASSES - 1, (num_samples,), generator=generator)
+    model = small_model(seed)
+    weight, bias = model[-1].parameters()
+    with torch.no_grad():
+        bias.sub_(model(images).mean())
+        scale = 5 / model(images).abs().max()
+        weight.mul_(scale)
+        bias.mul_(scale)
+    return ModelLossProblem(array(images), array(labels), state(model))
+
+
+def judge_model_loss(problem: ModelLossProblem, seen: LossesSeen) -> str:
+    """Return the line with which a loss passes that was called once in each mode, or raise CheckFailed."""
+    check = Check("model_loss", "cross_entropy")
+    model = model_of(problem).double()
+    logits, labels = model(problem.images.tensor()), as_tensor(problem.labels)
+    functional.cross_entropy(logits, labels).backward()
+    exact = {f"parameter {name}": parameter.grad for name, parameter in model.named_parameters()}
+    for training, run in zip(MODES, _runs(check, seen, len(MODES)), strict=True):
+        if run.call.raised is not None and run.entered is not None:
+            _explain_labels(check, run.entered)
+        result = check.result(run.call)
+        if "mode" in run.changed:
+            told = f"the model was handed over with training = {training}, and came back with another mode."
+            check.fail(told, hints=ONLY_MEASURE, section="modes")
+        _judge_value(check, _scalar(check, run, result), logits.detach(), labels)
+        _judge_slopes(check, run, exact, "parameters")
+    return "the loss is right, and it can be differentiated"
+
+
+def _explain_labels(check: Check, entered: Seen) -> None:
+    """End the check if PyTorch's cross-entropy refuses what entered it, logits and labels, for its labels."""
+    arrays = [one.array for one in entered.items or [] if one.array is not None]
+    if len(arrays) != 2:
+        return
+    (logits, labels), dtype = (tuple(one.shape) for one in arrays), arrays[1].dtype
+    in_rows, whole = len(labels) == len(logits), not dtype.startswith("float")
+    if len(labels) > len(logits):
+        told = f"the loss took a tensor of shape {logits} for the logits, and one of shape {labels} for the labels."
+        check.fail(told, hints=_look("the order of the arguments of the loss"))
+    if in_rows and labels[1:] == (1,) and len(set(arrays[1].numbers)) > 1:
+        told = (
+            f"the labels entered the loss with shape {labels}, and class numbers have the shape {labels[:1]}."
+        )
+        check.fail(told, hints=_look("what is done to the shape of the labels"), section="labels")
+    if in_rows and labels != logits:
+        check.fail(
+            f"labels of shape {labels} met logits of shape {logits}; a class is missing in them.", "one_hot"
+        )
+    if in_rows == whole:
+        check.fail(f"the labels entered the loss as torch.{dtype} of shape {labels}.", "one_hot")
 
 
 # --- a mean over uneven batches ----------------------------------------------------------------------------
@@ -152,47 +140,58 @@ def check_loss_over_batches(
     Raises:
         CheckFailed: with the likely belief.
     """
-    task, section = "loss_over_batches", "averages"
+    problem = loss_over_batches_problem(batch_sizes, seed)
+    seen = observe_loss_over_batches(function, problem)
+    conclude("loss_over_batches", lambda: judge_loss_over_batches(problem, seen))
+
+
+def loss_over_batches_problem(batch_sizes: Sequence[int], seed: int) -> BatchLosses:
+    """Return a loss between 0 and 2 for each batch."""
     generator = torch.Generator().manual_seed(seed)
-    losses_of_samples = [(2 * torch.rand(size, generator=generator)).tolist() for size in batch_sizes]
-    weight = torch.ones((), requires_grad=True)
-    batch_losses = [weight * (sum(losses) / len(losses)) for losses in losses_of_samples]
-    result = call(function, list(batch_losses), list(batch_sizes), section=section)
-    if type(result) is Tensor:
-        graph = " and still holds the graphs of the batches" if result.requires_grad else ""
-        seen = f"the result is a tensor{graph}; a Python float is asked for."
-        fail(task, seen, "summing_is_free", section=section)
-    value = expect_number(task, result, "the result", section)
-    _check_mean(task, value, losses_of_samples)
-    passed(task, f"{len(batch_sizes)} batches, {sum(batch_sizes)} samples, and each sample counts once")
+    return BatchLosses((2 * torch.rand(len(batch_sizes), generator=generator)).tolist(), list(batch_sizes))
 
 
-def _check_mean(task: str, value: float, losses_of_samples: list[list[float]]) -> None:
-    everything = [loss for losses in losses_of_samples for loss in losses]
-    means = [mean(losses) for losses in losses_of_samples]
-    expected = mean(everything)
-    if close(value, expected):
-        return
-    if close(value, mean(means)):
-        seen = (
-            f"the mean of the batches' means, {value:.4f}, came back; over the samples it is {expected:.4f}."
+def judge_loss_over_batches(problem: BatchLosses, seen: Call) -> str:
+    """Return the line with which the mean over the samples passes, or raise CheckFailed."""
+    check = Check("loss_over_batches", "averages")
+    result = check.result(seen)
+    if result.is_a("Tensor"):
+        graph, belief = (
+            (" and still holds the graphs of the batches", "summing_is_free") if result.graph else ("", None)
         )
-        fail(task, seen, "mean_of_means")
-    if close(value, means[-1]):
-        fail(task, "the loss of the last batch came back.", "last_is_all", section="averages")
-    if close(value, means[0]):
-        seen = "the loss of the first batch came back."
-        fail(task, seen, "last_is_all", section="averages")
-    for other, what in (
-        (sum(everything), "the sum over all samples"),
-        (sum(means), "the sum of the batches' means"),
-        (sum(means) / len(everything), "the sum of the batches' means, divided by the number of samples,"),
-        (sum(everything) / len(means), "the sum over all samples, divided by the number of batches,"),
-    ):
-        if close(value, other):
-            seen = f"{what} came back, {value:.4f}; the mean over the samples is {expected:.4f}."
-            fail(task, seen, "mean_of_means")
-    fail(task, f"{value:.4f} came back; over these samples it is {expected:.4f}.", "mean_of_means")
+        check.fail(f"the result is a tensor{graph}; a Python float is asked for.", belief, section="averages")
+    value = check.number(result, "the result")
+    losses, sizes, count = problem.losses, problem.sizes, sum(problem.sizes)
+    right = _weighted(losses, sizes)
+    for which, loss in (("last", losses[-1]), ("first", losses[0])):
+        if close(value, loss) and not close(value, right):
+            check.fail(f"the loss of the {which} batch came back.", "last_is_all", section="averages")
+    total, num_batches = right * count, len(sizes)
+    rows = [
+        (mean(losses), "the mean of the batches' means", "mean_of_means"),
+        (
+            sum(losses) / count,
+            "the sum of the batches' means, divided by the number of samples",
+            "mean_of_means",
+        ),
+        (total / num_batches, "the sum over all samples, divided by the number of batches", "mean_of_means"),
+        (total / num_batches / sizes[0], "the mean if all batches were as large as the first", SHARES),
+        (total, "the sum over all samples", SHARES),
+        (sum(losses), "the sum of the batches' means", SHARES),
+        (_weighted(losses[:-1], sizes[:-1]), "the mean without the last batch", SHARES),
+        (_weighted(losses[1:], sizes[1:]), "the mean without the first batch", SHARES),
+        *(
+            (round(right, digits), f"the mean, rounded to {digits} digits", "the rounding")
+            for digits in range(5)
+        ),
+        (math.floor(right), "the mean without what comes after the point", "the division"),
+    ]
+    _compare(check, (value, right), "the mean over the samples", rows, SHARES, 1e-6)
+    return f"{num_batches} batches, {count} samples, and each sample counts once"
+
+
+def _weighted(losses: list[float], sizes: list[int]) -> float:
+    return mean([loss for loss, size in zip(losses, sizes, strict=True) for _ in range(size)])
 
 
 # --- cross-entropy from scratch ----------------------------------------------------------------------------
@@ -206,13 +205,9 @@ def check_cross_entropy(
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "cross_entropy_from_logits"
-    for samples, classes in ((num_samples, num_classes), (num_samples + 3, num_classes + 5), (5, 5), (1, 2)):
-        logits, labels = _random_logits(samples, classes, seed)
-        value = _run(task, function, logits, labels).item()
-        if not close(value, _mean_loss(logits, labels), 1e-4):
-            _diagnose_value(task, value, logits, labels)
-    passed(task, "the value is right for several numbers of samples and classes")
+    problem = cross_entropy_problem(num_samples, num_classes, seed)
+    seen = observe_cross_entropy(function, problem)
+    conclude("cross_entropy_from_logits", lambda: judge_cross_entropy(problem, seen))
 
 
 def check_cross_entropy_slopes(
@@ -223,190 +218,166 @@ def check_cross_entropy_slopes(
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "cross_entropy_from_logits"
-    logits, labels = _random_logits(num_samples, num_classes, seed)
-    value = _run(task, function, logits, labels).item()
-    if not close(value, _mean_loss(logits, labels), 1e-4):
-        _diagnose_value(task, value, logits, labels)
-    _check_slopes(task, function, logits, labels, "")
-    for about, large in _large_logits(logits, labels):
-        value = _run(task, function, large, labels).item()
-        expected = _mean_loss(large, labels)
-        if not close(value, expected, 1e-3):
-            seen = f"for logits {about} the loss came out as {value:.4g}; it is {expected:.4g}."
-            fail(task, seen, "exp_is_harmless")
-        _check_slopes(task, function, large, labels, f" for logits {about}")
-    passed(task, "the gradient is right, and logits of 1000 and -1000 do no harm")
+    problem = cross_entropy_slopes_problem(num_samples, num_classes, seed)
+    seen = observe_cross_entropy(function, problem)
+    conclude("cross_entropy_from_logits", lambda: judge_cross_entropy(problem, seen))
 
 
-def _check_slopes(task: str, function: Callable, logits: Tensor, labels: Tensor, about: str) -> None:
-    logits = logits.clone().requires_grad_()
-    slopes = _gradient(_run(task, function, logits, labels), [logits])
-    if slopes is None:
-        _no_graph(task, "the result has no graph back to the logits, so training could not lower it.")
-    exact = logits.detach().double().requires_grad_()
-    nn.CrossEntropyLoss()(exact, labels).backward()
-    if close(slopes[0], exact.grad, 1e-3):
-        return
-    if not bool(slopes[0].isfinite().all()):
-        fail(task, f"{about.strip() or 'here'} the gradient is not finite.".capitalize(), "exp_is_harmless")
-    row, column = divmod(int((slopes[0] - exact.grad).abs().argmax()), logits.shape[1])
-    seen = (
-        f"the slope of the logit in row {row}, column {column} is {float(slopes[0][row, column]):.4f}{about}; "
-        f"it should be {float(exact.grad[row, column]):.4f}."
-    )
-    fail(
-        task,
-        seen,
-        section="logit_slopes",
-        where="Look for a line that takes a number out of the graph: detach, item, tolist, no_grad.",
-        think="The slope is the probability, minus one for the true class, divided by the number of samples. "
-        "Which of these parts is missing in yours?",
-    )
+def cross_entropy_problem(num_samples: int, num_classes: int, seed: int) -> LogitsProblem:
+    """Return batches of several sizes: one is square, one holds a single sample."""
+    sizes = ((num_samples, num_classes), (num_samples + 3, num_classes + 5), (5, 5), (1, 2))
+    return _logits_problem([_random_batch(*size, seed) for size in sizes], with_graph=False)
 
 
-def _run(task: str, function: Callable, logits: Tensor, labels: Tensor) -> Tensor:
-    """Run the student's function; return its result, a scalar tensor that was not made by a ready-made loss."""
-    given, target = logits.detach().clone(), labels.clone()
-    with _Operations() as carried_out:
-        loss = call(function, logits, target, section="cross_entropy")
-    used = [READY_MADE[name] for name in carried_out.names if name in READY_MADE]
-    if used:
-        fail(
-            task,
-            f"PyTorch's own {used[0]} took part in the result.",
-            section="cross_entropy",
-            where="Look for a function whose name says loss, cross_entropy or log_softmax.",
-            think="Exponentials, a sum, a logarithm and one number picked from each row are all there is to it.",
-        )
-    if not close(logits, given, 0) or not close(target, labels, 0):
-        fail(task, "the logits or labels were changed in place.", section="cross_entropy", **ONLY_MEASURE)
-    if type(loss) is float:
-        _no_graph(task, "a Python float came back, which no training can differentiate.")
-    expect_tensor(task, loss, (), "the result", "cross_entropy")
-    return loss
+def cross_entropy_slopes_problem(num_samples: int, num_classes: int, seed: int) -> LogitsProblem:
+    """Return one batch of ordinary logits, then the same labels with logits that lie as ``LARGE`` says."""
+    logits, labels = _random_batch(num_samples, num_classes, seed)
+    signs = (1.0 - 2.0 * (torch.arange(num_samples) % 2))[:, None]  # +1, -1, +1, ...
+    within_rows = signs * torch.where(torch.arange(num_classes) == labels[:, None], 1, -1)
+    shifts = (0, 1, -1, signs, within_rows)
+    return _logits_problem([(logits + 1000 * shift, labels) for shift in shifts], with_graph=True)
 
 
-class _Operations(TorchDispatchMode):
-    """Notes the names of the operations that PyTorch carries out."""
+def judge_cross_entropy(problem: LogitsProblem, seen: LossesSeen) -> str:
+    """Return the line with which values pass, and slopes if there is a graph, or raise CheckFailed."""
+    check = Check("cross_entropy_from_logits", "cross_entropy")
+    runs = _runs(check, seen, len(problem.batches))
+    kinds = LARGE if problem.with_graph else [""] * len(runs)
+    for (numbers, classes), run, large in zip(problem.batches, runs, kinds, strict=True):
+        result = check.result(run.call)
+        for name in run.operations:
+            if name.endswith(READY_MADE):
+                told = f"PyTorch's own {name.strip('_')} took part in the result, a ready-made loss or log_softmax."
+                check.fail(told, hints=FROM_SCRATCH)
+        value = _scalar(check, run, result)
+        logits, labels = numbers.tensor().requires_grad_(), as_tensor(classes)
+        loss = functional.cross_entropy(logits, labels)
+        loss.backward()
+        about = f" for logits near {large}" if large else ""
+        if not large:
+            _judge_value(check, value, logits.detach(), labels)
+        elif not close(value, loss, 1e-3):
+            check.fail(
+                f"{about[1:]} the loss came out as {value:.4g}; it is {loss.item():.4g}.", "exp_is_harmless"
+            )
+        if problem.with_graph:
+            _judge_slopes(check, run, {"logits": logits.grad}, "logits", about)
+    if problem.with_graph:
+        return "the gradient is right, and logits of 1000 and -1000 do no harm"
+    return "the value is right for several numbers of samples and classes"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        self.names.append(func.overloadpacket.__name__)
-        return func(*args, **(kwargs or {}))
-
-
-def _random_logits(num_samples: int, num_classes: int, seed: int) -> tuple[Tensor, Tensor]:
+def _random_batch(num_samples: int, num_classes: int, seed: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(num_samples, num_classes, generator=generator)
     return logits, torch.randint(num_classes, (num_samples,), generator=generator)
 
 
-def _large_logits(logits: Tensor, labels: Tensor) -> list[tuple[str, Tensor]]:
-    """Return logits near 1000, near -1000, of both kinds in different rows, and of both kinds in each row."""
-    signs = (1.0 - 2.0 * (torch.arange(len(logits)) % 2))[:, None]  # +1, -1, +1, ...
-    true_class = torch.arange(logits.shape[1]) == labels[:, None]
-    return [
-        ("near 1000", logits + 1000),
-        ("near -1000", logits - 1000),
-        ("near 1000 in some rows and near -1000 in others", logits + 1000 * signs),
-        ("near 1000 and -1000 in every row", logits + 1000 * signs * torch.where(true_class, 1, -1)),
-    ]
+def _logits_problem(batches: list[tuple[Tensor, Tensor]], *, with_graph: bool) -> LogitsProblem:
+    return LogitsProblem([(array(logits), array(labels)) for logits, labels in batches], with_graph)
 
 
 # --- what they share ---------------------------------------------------------------------------------------
 
 
-def _diagnose_value(task: str, value: float, logits: Tensor, labels: Tensor) -> None:
-    """End the check, with the fault that gives this value, if it is one of the known ones."""
-    expected = _mean_loss(logits, labels)
-    size, num_classes = logits.shape
-    probabilities = [_softmax(row) for row in logits.tolist()]
-    of_truth = [row[label] for row, label in zip(probabilities, labels.tolist(), strict=True)]
-    accuracy = mean([max(row) == p for row, p in zip(probabilities, of_truth, strict=True)])
-    squeezed = {
-        "softmax": torch.tensor(probabilities),
-        "ReLU": logits.clamp(min=0),
-        "sigmoid": 1 / (1 + (-logits.double()).exp()),
-    }
-    for name, squeeze in squeezed.items():
-        if close(value, _mean_loss(squeeze, labels), 1e-4):
-            seen = f"{value:.4f} came back: the loss after a {name} over the logits. Without it, it is {expected:.4f}."
-            fail(task, seen, "probabilities_in")
-    if any(close(value, other) for other in (accuracy, 1 - accuracy, accuracy * size)):
-        seen = f"{value:.4f} came back, which counts right or wrong answers; the loss is {expected:.4f}."
-        fail(task, seen, "accuracy_is_loss")
-    every_label = mean([_loss(row, label) for row in logits.tolist() for label in labels.tolist()])
-    down = [_softmax(column) for column in logits.T.tolist()]
-    of_columns = -mean([math.log(down[label][row]) for row, label in enumerate(labels.tolist())])
-    for other, what, section, where in (
-        (-expected, "the loss with the other sign", "likelihood", "the sign"),
-        (expected * size, "the sum over the batch", "averages", "the division"),
-        (expected / num_classes, "the mean over samples and classes", "averages", "the division"),
-        (expected / math.log(2), "the loss in bits", "likelihood", "the base of the logarithm"),
-        (every_label, "the mean over every row with every label", "likelihood", "which numbers are picked"),
-        (of_columns, "the loss of a softmax over the batch", "logits", "the dimension of each sum"),
-        (mean(of_truth), "the mean probability of the true class", "likelihood", "what is done to it"),
-        (-mean(of_truth), "minus the mean probability", "likelihood", "what is done to it"),
-        (-math.log(mean(of_truth)), "minus log of the mean probability", "likelihood", "what comes first"),
-    ):
-        if close(value, other, 1e-4):
-            fail(
-                task,
-                f"{value:.4f} came back: {what}. The mean loss is {expected:.4f}.",
-                section=section,
-                where=f"Look at {where} in your code.",
-                think="Take two samples and three classes, write the numbers down, and do each line on paper.",
-            )
-    if not math.isfinite(value):
-        fail(task, f"{value} came back; the mean loss is {expected:.4f}.", "exp_is_harmless")
-    fail(
-        task,
-        f"{value:.4f} came back; the mean loss of these {size} samples and {num_classes} classes is {expected:.4f}.",
-        section="likelihood",
-        where="Do each line for a single sample with two classes, and print what it gives.",
-        think="Which number of a row matters for the loss, which others, and how do they come together?",
-    )
+def _runs(check: Check, seen: LossesSeen, number: int) -> list[LossSeen]:
+    if len(seen.runs) != number:
+        check.fail(f"{number} calls of the function were expected, and {len(seen.runs)} were seen.")
+    return seen.runs
 
 
-def _no_graph(task: str, seen: str) -> None:
-    fail(
-        task,
-        seen,
-        section="modes",
-        where="Look for a line that takes numbers out of the graph: no_grad, detach, item, tolist.",
-        think="Training asks the loss in which direction every number should move. "
-        "What has to lead from the result back to these numbers?",
-    )
+def _scalar(check: Check, run: LossSeen, result: Seen) -> float:
+    """Return the number in a result; end the check unless it is a tensor of shape (), and all else was let alone."""
+    if ".grad" in run.changed:
+        told = "the function called backward itself: .grad was filled, and the training loop would fill it again."
+        check.fail(told, hints=ONLY_MEASURE)
+    if run.changed:
+        check.fail(f"what was handed over was changed: {', '.join(run.changed)}.", hints=ONLY_MEASURE)
+    if result.number is not None and result.array is None:
+        kind = "float" if result.is_a("float") else result.type
+        check.fail(
+            f"a Python {kind} came back, which no training can differentiate.", hints=GRAPH, section="modes"
+        )
+    return check.tensor(result, (), "the result").item()
 
 
-def _gradient(loss: Tensor, inputs: list[Tensor]) -> list[Tensor] | None:
-    """Return the gradient, or None if no graph leads from the loss to any of the inputs."""
-    if not loss.requires_grad:
-        return None
-    slopes = torch.autograd.grad(loss, inputs, allow_unused=True)
-    if all(slope is None for slope in slopes):
-        return None
-    return [
-        torch.zeros_like(value) if slope is None else slope
-        for value, slope in zip(inputs, slopes, strict=True)
+def _judge_value(check: Check, value: float, logits: Tensor, labels: Tensor) -> None:
+    """End the check unless this is the mean loss of the logits (float64), with the fault that leads to the value."""
+
+    def loss(numbers: Tensor) -> float:
+        return functional.cross_entropy(numbers, labels).item()
+
+    own, right, log_p = (torch.arange(len(labels)), labels), loss(logits), logits.log_softmax(1)
+    of_truth = log_p[own].exp().mean().item()
+    accuracy = (logits.argmax(1) == labels).double().mean().item()
+    # An accuracy of 0 or 1 may come from anywhere.
+    counts = (accuracy, 1 - accuracy, accuracy * len(labels)) if 0 < accuracy < 1 else ()
+    rows = [
+        (loss(log_p.exp()), "the loss after a softmax over the logits", "probabilities_in"),
+        (loss(logits.relu()), "the loss after a ReLU over the logits", "probabilities_in"),
+        (loss(logits.sigmoid()), "the loss after a sigmoid over the logits", "probabilities_in"),
+        (loss(logits.tanh()), "the loss after a tanh over the logits", "probabilities_in"),
+        *((count, "a number which counts right or wrong answers", "accuracy_is_loss") for count in counts),
+        (-right, "the loss with the other sign", "the sign"),
+        (right * len(labels), "the sum over the batch", "the division"),
+        (right / logits.shape[1], "the mean over samples and classes", "the division"),
+        (right / math.log(2), "the loss in bits", "the base of the logarithm"),
+        (right / math.log(10), "the loss with logarithms to the base 10", "the base of the logarithm"),
+        (-log_p[:, labels].mean(), "the mean over every row with every label", "which numbers are picked"),
+        (-logits.log_softmax(0)[own].mean(), "the loss of a softmax over the batch", "the dim of each sum"),
+        (of_truth, "the mean probability of the true class", "what is done to it"),
+        (-of_truth, "minus the mean probability", "what is done to it"),
+        (-math.log(of_truth), "minus log of the mean probability", "what comes first"),
+        (-logits[own].mean(), "minus the mean logit of the true class", "how logits become probabilities"),
+        (right - logits.amax(1).mean(), "the largest logit is missing", "what is subtracted and added again"),
     ]
+    otherwise = "what each line gives for a single sample with two classes"
+    _compare(Check(check.task, "likelihood"), (value, right), "the mean loss", rows, otherwise, 1e-4)
 
 
-def _mean_loss(logits: Tensor, labels: Tensor) -> float:
-    return mean([_loss(row, label) for row, label in zip(logits.tolist(), labels.tolist(), strict=True)])
+def _judge_slopes(
+    check: Check, run: LossSeen, exact: dict[str, Tensor], inputs: str, about: str = ""
+) -> None:
+    """End the check unless the gradient is the exact one."""
+    raised = run.slopes.raised if run.slopes is not None else None
+    if raised is not None and run.call.result.graph:
+        told = f"the result cannot be differentiated: {raised.type}: {raised.message}."
+        check.fail(told, hints=ONLY_MEASURE)
+    slopes = run.slopes.result.items if run.slopes is not None and run.slopes.result is not None else None
+    if slopes is None or len(slopes) != len(exact) or all(slope.array is None for slope in slopes):
+        told = f"the result has no graph back to the {inputs}, so training could not lower it."
+        check.fail(told, hints=GRAPH, section="modes")
+    for (name, right), seen in zip(exact.items(), slopes, strict=True):
+        slope = right * 0 if seen.array is None else check.tensor(seen, right.shape, "a slope")
+        if not close(slope, right, 1e-3):
+            at = torch.unravel_index((slope - right).abs().argmax(), right.shape)
+            where = f"{name}[{', '.join(str(int(index)) for index in at)}]"
+            told = f"the slope of {where} is {slope[at]:.4f}{about}; it should be {right[at]:.4f}."
+            overflow = "exp_is_harmless" if about and not bool(slope.isfinite().all()) else None
+            check.fail(
+                f"the value is right, but {told}",
+                overflow,
+                None if overflow else SLOPE,
+                section="logit_slopes",
+            )
 
 
-def _loss(row: list[float], label: int) -> float:
-    """Return what one sample costs: a logarithm of a sum over how far the other logits are above its own."""
-    highest = max(row) - row[label]
-    return highest + math.log(sum(math.exp(other - row[label] - highest) for other in row))
+def _compare(
+    check: Check, found: tuple[float, float], what: str, rows: list, otherwise: str, tolerance: float
+) -> None:
+    """Compare a value with the right one, then with wrong ones: each is a number, what it is, and why or where."""
+    value, right = found
+    short = [f"{one:.4f}" if abs(one) < 1e6 else f"{one:.4g}" for one in found]
+    ours, theirs = short if short[0] != short[1] else (f"{value:.9g}", f"{right:.9g}")
+    wrong = []
+    for other, name, why in rows:
+        belief, hints = (why, None) if why in BELIEFS else (None, _look(why))
+        if math.isfinite(other):
+            wrong.append(Wrong(other, f"{ours} came back: {name}; {what} is {theirs}.", belief, hints))
+    told = f"{ours} came back; {what} is {theirs}."
+    check.compare(value, right, wrong, Wrong(None, told, None, _look(otherwise)), tolerance)
 
 
-def _softmax(row: list[float]) -> list[float]:
-    return [math.exp(-_loss(row, label)) for label in range(len(row))]
+def _look(where: str) -> Hints:
+    paper = "Take a case so small that you can do each line on paper, and write down what it gives."
+    return Hints(f"Look at {where} in your code.", paper)

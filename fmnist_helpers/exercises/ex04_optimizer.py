@@ -1,7 +1,7 @@
 """Checks of the exercises on lesson 04: the order of a training step, gradient descent, a step with momentum.
 
-An order of lines is carried out and its updates are compared with those of plain gradient descent; a descent is
-compared with its closed form in a round valley, and a step with momentum with ``torch.optim.SGD``.
+An order of lines is carried out here and compared with one that is right; the points of a descent and the tensors
+after steps with momentum are compared with what the rule itself gives in float64.
 """
 
 from __future__ import annotations
@@ -11,19 +11,25 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch import Tensor
 
-from fmnist_helpers.exercises.old_check import (
-    CheckFailed,
-    call,
-    close,
-    expect_tensor,
-    expect_type,
-    fail,
-    fail_in_form,
-    passed,
+from fmnist_helpers.exercises.check import Check, CheckFailed, Hints, Wrong, close, conclude
+from fmnist_helpers.exercises.ex04_observe import (
+    Batches,
+    Momentum,
+    SeenDescent,
+    SeenMomentum,
+    SeenUpdate,
+    SeenWalk,
+    Update,
+    Valley,
+    Walk,
+    observe_descend,
+    observe_momentum,
+    observe_order,
 )
+from fmnist_helpers.exercises.observation import Array, Call, Seen
+from fmnist_helpers.exercises.observe import array, arrays
 from fmnist_helpers.exercises.recorder import Trace, trace_training
 from fmnist_helpers.exercises.toy import CROSS_ENTROPY, parameters_of, small_loader, small_model
 
@@ -38,8 +44,51 @@ LINES = {
 }
 """The lines that an iteration may be put together from."""
 
-NUM_NEEDED = 5
-RATE = 0.5
+RIGHT_ORDER = "CBDEA"
+"""One of the orders that are right; its updates are those that are asked for."""
+
+TOLERANCE = 1e-4
+"""How far float32 may carry a student's numbers from ours in a few steps."""
+
+NAMES = Hints(
+    "Look at the names on the right of each line, and at the line that makes each of them.",
+    "What does each line need, and what does it leave for the lines after it?",
+)
+ONE_TOO_MANY = Hints(
+    "Take one line away at a time. Which one is not missed by any line after it?",
+    "Ask of each line what it changes, and which later line looks at that.",
+)
+MODE = Hints(
+    "Look for the line that sets the mode of the model.",
+    "Which layers behave differently in the two modes? Which behaviour does training need?",
+)
+BY_HAND = Hints(
+    "Print the point and its gradient at each step, and do the first two steps by hand.",
+    "From where does a step start, in which direction does it go, and how far?",
+)
+NO_COPY = Hints(
+    "Look at the first line: does it make a tensor of its own, or another name for start?",
+    "A name is no copy. How do you get the same numbers in a new tensor, without a graph?",
+)
+ONE_TENSOR = Hints(
+    "Look at what is put into the list at each step: the numbers, or the tensor that goes on moving?",
+    "Take a list with the same tensor in it twice, and change the tensor in place. What do both show?",
+)
+EMPTY = Hints(
+    "Print requires_grad, is_leaf and grad of your tensor just before that line, in each pass through your loop.",
+    "backward fills .grad, and only of a tensor that was marked by hand. One that was computed, even as a copy of a "
+    "marked one, is a link in a graph. Which of them is yours, and has backward run by then?",
+)
+TABLE = Hints(
+    "Set your lines beside the row of momentum in the table, from left to right.",
+    "Take one parameter at 1 with velocity 2 and gradient 3, a rate of 0.1 and a momentum of 0.5. "
+    "Work out both numbers after the step by hand, then print what your function makes of them.",
+)
+SKIPPED = Hints(
+    "Look at what your function does at a parameter whose .grad is None: does it go on with the next, or end?",
+    "Write down three parameters, the second one without a gradient, and go through your lines by hand. Which of "
+    "the three have moved at the end, and which should have?",
+)
 
 
 # --- the order of a training step --------------------------------------------------------------------------
@@ -48,112 +97,94 @@ RATE = 0.5
 def check_order(order: Any, *, num_batches: int = 3, seed: int = 0) -> None:
     """Check ``order``, a text of letters: the lines of an iteration, carried out for a few batches.
 
-    Everything but letters is passed over, and small letters are as good as capital ones.
+    Everything but letters of lines is passed over, and small letters are as good as capital ones.
 
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "order"
-    expect_type(task, order, str, "the answer", "order")
-    letters = re.sub(r"[\W\d_]", "", order).upper()
-    _check_letters(task, letters)
-    loader = small_loader(num_batches * 4, 4, seed)
-    model, expected = (small_model(seed, dropout=0.5).train() for _ in range(2))
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        trace = trace_training(
-            lambda *setting: _carry_out(task, letters, *setting), loader, model, CROSS_ENTROPY, optimizer
-        )
-        torch.manual_seed(seed)
-        _descend_on(loader, expected)
-    if not close(parameters_of(model), parameters_of(expected), 1e-4):
-        _diagnose_order(task, trace)
-    if len(letters) > NUM_NEEDED:
-        seen = f"the updates are right, but {len(letters)} lines are used; {NUM_NEEDED} are enough."
-        fail(
-            task,
-            seen,
-            section="order",
-            where="Take one line away at a time. Which one is not missed by any line after it?",
-            think="Ask of each line what it changes, and which later line looks at that.",
-        )
-    passed(task, f"{num_batches} batches, {num_batches} updates, each by the gradient of its own batch")
+    problem = Batches(num_batches, seed)
+    seen = observe_order(order, problem)
+    conclude("order", lambda: judge_order(problem, seen))
 
 
-def _check_letters(task: str, letters: str) -> None:
+def judge_order(problem: Batches, seen: Seen) -> str:
+    """Return the line with which the answer passes; raises ``CheckFailed`` with the likely belief."""
+    check = Check("order", "order")
+    if not seen.is_a("str") or seen.text is None:
+        check.fail(f"the answer should be str, and it is {seen.name}.")
+    letters = _letters(check, seen.text)
+    found, trace = _carry_out(check, letters, problem)
+    right, _ = _carry_out(check, RIGHT_ORDER, problem)
+    if not close(found, right, TOLERANCE):
+        _explain_order(check, trace)
+    if len(letters) > len(RIGHT_ORDER):
+        number = f"{len(letters)} lines are used; {len(RIGHT_ORDER)} are enough"
+        check.fail(f"the updates are right, but {number}.", hints=ONE_TOO_MANY)
+    number = problem.num_batches
+    return f"{number} batches, {number} updates, each by the gradient of its own batch"
+
+
+def _letters(check: Check, text: str) -> str:
+    """Return the letters of the lines in order; end the check unless each is known and stands once."""
+    words = re.findall(r"[^\W\d_]+", text.upper())
+    # Somebody may write "line C, then B"; a word that is no row of letters says nothing of the order.
+    letters = "".join(word for word in words if len(word) == 1 or set(word) <= set(LINES)) or "".join(words)
     unknown = sorted(set(letters) - set(LINES))
     twice = sorted({letter for letter in letters if letters.count(letter) > 1})
-    seen = ""
     if not letters:
-        seen = "the answer holds no letter."
-    elif unknown:
-        seen = f"no line is called {', '.join(unknown)}; the lines are A to {max(LINES)}."
-    elif twice:
-        seen = f"line {', '.join(twice)} is used more than once; each line may stand once at most."
-    if seen:
-        fail_in_form(task, seen, "order")
+        check.fail("the answer holds no letter.")
+    if unknown:
+        check.fail(f"no line is called {', '.join(unknown)}; the lines are A to {max(LINES)}.")
+    if twice:
+        check.fail(f"line {', '.join(twice)} is used more than once; each line may stand once at most.")
+    return letters
 
 
-def _carry_out(
-    task: str, letters: str, dataloader: Any, model: nn.Module, loss_fn: Any, optimizer: torch.optim.Optimizer
-) -> None:
-    """Run the lines in that order for every batch, as they would run in a loop."""
-    names = {"model": model, "loss_fn": loss_fn, "optimizer": optimizer}
-    for names["images"], names["labels"] in dataloader:
-        for letter in letters:
-            try:
-                exec(LINES[letter], names)
-            except NameError as error:
-                fail(
-                    task,
-                    f"line {letter}, `{LINES[letter]}`, needs `{error.name}`, which no line before it has made.",
-                    section="order",
-                    where="Look at the names on the right of each line, and at the line that makes each of them.",
-                    think="What does each line need, and what does it leave for the lines after it?",
-                )
+def _carry_out(check: Check, letters: str, problem: Batches) -> tuple[list[Tensor], Trace]:
+    """Run the lines in that order for every batch; return the weights at the end, and what happened."""
+
+    def loop(dataloader: Any, model: Any, loss_fn: Any, optimizer: Any) -> None:
+        names = {"model": model, "loss_fn": loss_fn, "optimizer": optimizer}
+        for names["images"], names["labels"] in dataloader:
+            for letter in letters:
+                try:
+                    exec(LINES[letter], names)
+                except NameError as error:
+                    needs = f"needs `{error.name}`, which no line before it has made"
+                    check.fail(f"line {letter}, `{LINES[letter]}`, {needs}.", hints=NAMES)
+                except RuntimeError:
+                    # A step between forward and backward changes what backward needs; what came before tells enough.
+                    return
+
+    loader = small_loader(problem.num_batches * 4, 4, problem.seed)
+    model = small_model(problem.seed, dropout=0.5).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(problem.seed)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        trace = trace_training(loop, loader, model, CROSS_ENTROPY, optimizer)
+    return parameters_of(model), trace
 
 
-def _diagnose_order(task: str, trace: Trace) -> None:
+def _explain_order(check: Check, trace: Trace) -> None:
+    """End the check with what the lines did to the gradients, else to the mode, else to the logits."""
     steps, backwards = trace.of("step"), trace.of("backward")
     if not steps:
-        fail(task, "the optimiser never took a step, so the weights are what they were.", "backward_updates")
+        check.fail("the optimiser never took a step, so the weights are what they were.", "backward_updates")
     if not backwards:
-        fail(task, "the optimiser took steps, but no loss was differentiated.", "step_computes")
-    kinds = [event.kind for event in trace.events]
-    if kinds.index("step") < kinds.index("backward"):
+        check.fail("the optimiser took steps, but no loss was differentiated.", "step_computes")
+    if trace.kinds().index("step") < trace.kinds().index("backward"):
         seen = "the first step came before the first backward, so there was no gradient to follow."
-        fail(task, seen, "step_computes")
-    for event in steps:
-        if event.gradient == 0:
-            fail(
-                task,
-                f"at the step of batch {event.batch} the gradients had been cleared.",
-                "zero_grad_anywhere",
-            )
-    for event in backwards:
-        if event.gradient > 0:
-            seen = f"when batch {event.batch} was differentiated, .grad still held the gradients of earlier batches."
-            fail(task, seen, "gradients_reset")
-    for event in trace.of("forward"):
-        if not event.training:
-            fail(
-                task,
-                f"batch {event.batch} was computed in evaluation mode, though the model is being trained.",
-                section="modes",
-                where="Look for the line that sets the mode of the model.",
-                think="Which layers behave differently in the two modes? Which behaviour does training need?",
-            )
-    fail(task, "the logits went through a softmax on their way to the loss.", "probabilities_in")
-
-
-def _descend_on(dataloader: Any, model: nn.Module) -> None:
-    """Take one step of plain gradient descent for each batch, without an optimiser and without ``.grad``."""
-    for images, labels in dataloader:
-        parameters = list(model.parameters())
-        slopes = torch.autograd.grad(CROSS_ENTROPY(model(images), labels), parameters)
-        moved = [p.detach() - RATE * slope for p, slope in zip(parameters, slopes, strict=True)]
-        nn.utils.vector_to_parameters(torch.cat([values.flatten() for values in moved]), parameters)
+        check.fail(seen, "step_computes")
+    for batch in [event.batch for event in steps if event.gradient == 0]:
+        check.fail(f"at the step of batch {batch} the gradients had been cleared.", "zero_grad_anywhere")
+    for batch in [event.batch for event in backwards if event.gradient > 0]:
+        seen = f"when batch {batch} was differentiated, .grad still held the gradients of earlier batches."
+        check.fail(seen, "gradients_reset")
+    for batch in [event.batch for event in trace.of("forward") if not event.training]:
+        seen = f"batch {batch} was computed in evaluation mode, though the model is being trained."
+        check.fail(seen, hints=MODE, section="modes")
+    # Of the seven lines, only the softmax is left to change an update.
+    check.fail("the logits went through a softmax on their way to the loss.", "probabilities_in")
 
 
 # --- gradient descent --------------------------------------------------------------------------------------
@@ -169,157 +200,123 @@ def check_descend(
 ) -> None:
     """Check ``descend(function, start, learning_rate, num_steps)`` in a round valley, where its path is known.
 
-    A step multiplies the distance from the lowest point by ``1 - 2 * learning_rate * steepness``.
+    It walks from a plain start, with no step, from the lowest point, and from a marked start with a gradient.
 
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "descend"
+    problem = descend_problem(shape, learning_rate, num_steps, seed)
+    seen = observe_descend(function, problem)
+    conclude("descend", lambda: judge_descend(problem, seen))
+
+
+def descend_problem(shape: tuple[int, ...], learning_rate: float, num_steps: int, seed: int) -> Valley:
+    """Return a valley with points of this shape, and four walks in it."""
     generator = torch.Generator().manual_seed(seed)
-    lowest, start = (2 * torch.randn(shape, generator=generator) for _ in range(2))
-    steepness = 0.5 + torch.rand(shape, generator=generator)
-
-    def valley(point: Tensor) -> Tensor:
-        return (steepness * (point - lowest) ** 2).sum()
-
-    for steps in (num_steps, 0):
-        _check_path(task, function, valley, start, learning_rate, steps, lowest, steepness)
-    marked = start.clone().requires_grad_()
-    valley(marked).backward()
-    _check_path(task, function, valley, marked, learning_rate, num_steps, lowest, steepness)
-    passed(task, f"{num_steps + 1} points, without a graph, and start is as it was")
+    lowest, start, slope = (array(2 * torch.randn(shape, generator=generator)) for _ in range(3))
+    steepness = array(0.5 + torch.rand(shape, generator=generator))
+    walks = [Walk(start, num_steps), Walk(start, 0), Walk(lowest, num_steps), Walk(start, num_steps, slope)]
+    return Valley(lowest, steepness, learning_rate, walks)
 
 
-def _check_path(
-    task: str,
-    function: Callable,
-    valley: Callable[[Tensor], Tensor],
-    start: Tensor,
-    learning_rate: float,
-    num_steps: int,
-    lowest: Tensor,
-    steepness: Tensor,
-) -> None:
-    origin, marked = start.detach().clone(), start.requires_grad
-    slope = None if start.grad is None else start.grad.clone()
-    result = _call(task, function, valley, start, learning_rate, num_steps)
-    path = expect_tensor(task, result, (num_steps + 1, *start.shape), "the result", "downhill")
-    if not close(start, origin, 0):
-        _start_changed(task, "its numbers are others after the call.")
-    powers = torch.arange(num_steps + 1).reshape(-1, *[1] * start.ndim)
-    expected = lowest + (1 - 2 * learning_rate * steepness) ** powers * (origin - lowest)
-    if not close(path, expected, 1e-4):
-        _diagnose_path(task, path, expected, learning_rate, lowest, steepness, slope)
-    if start.requires_grad != marked:
-        _start_changed(task, f"its requires_grad was {marked} and is {start.requires_grad} after the call.")
-    if (start.grad is None) != (slope is None) or (slope is not None and not close(start.grad, slope, 0)):
-        _start_changed(task, "its .grad is another one after the call.")
-    if result.requires_grad:
+def judge_descend(problem: Valley, seen: SeenDescent) -> str:
+    """Return the line with which all walks pass; raises ``CheckFailed`` with the likely belief."""
+    check = Check("descend", "downhill")
+    for walk, one in zip(problem.walks, seen.walks, strict=False):
+        _judge_walk(check, problem, walk, one)
+    if len(seen.walks) != len(problem.walks):
+        check.fail(f"{len(seen.walks)} of {len(problem.walks)} calls were observed.")
+    return f"{problem.walks[0].num_steps + 1} points, without a graph, and start is as it was"
+
+
+def _judge_walk(check: Check, problem: Valley, walk: Walk, one: SeenWalk) -> None:
+    marked = walk.slope is not None
+    # Where the first step went well, the second one looked for a gradient in a new tensor.
+    belief = "new_tensor_is_update" if one.num_values > 1 and not marked else None
+    words = "with a start that is marked with requires_grad, " if marked else ""
+    result = _result(check, one.call, Wrong(None, words, belief, None if belief else EMPTY), "derivatives")
+    what = "the result from the lowest point" if walk.start == problem.lowest else "the result"
+    path = check.tensor(result, (walk.num_steps + 1, *walk.start.shape), what)
+    for kept, seen in (
+        (one.start.array == walk.start, "its numbers are others"),
+        (one.start.graph == marked, f"its requires_grad was {marked} and is {one.start.graph}"),
+        (one.slope.array == walk.slope, "its .grad is another one"),
+    ):
+        if not kept:
+            check.fail(f"start was changed: {seen} after the call.", hints=NO_COPY, section="step")
+    _judge_path(check, problem, walk, path)
+    if result.graph:
         seen = "the points still hold their graph; plain numbers are asked for."
-        fail(task, seen, "summing_is_free", section="derivatives")
+        check.fail(seen, "summing_is_free", section="derivatives")
 
 
-def _diagnose_path(
-    task: str,
-    path: Tensor,
-    expected: Tensor,
-    learning_rate: float,
-    lowest: Tensor,
-    steepness: Tensor,
-    slope: Tensor | None,
-) -> None:
-    """End the check, with the fault that gives this path, if it is one of the known ones."""
-    start, num_steps = expected[0], len(expected) - 1
-    if num_steps and all(close(point, path[0], 0) for point in path):
-        if close(path[0], start, 0):
-            fail(task, f"the point did not move in {num_steps} steps.", "new_tensor_is_update")
-        fail(
-            task,
-            "all points of the result are equal: the list holds one tensor many times.",
-            section="step",
-            where="Look at what is put into the list at each step: the numbers, or the tensor that goes on moving?",
-            think="Take a list with the same tensor in it twice, and change the tensor in place. What do both show?",
-        )
-    for left_over in (torch.zeros_like(start), slope):
-        if left_over is None:
-            continue
-        total, point, walk = left_over.clone(), start, [start]
-        for _ in range(num_steps):
-            total = total + 2 * steepness * (point - lowest)
-            point = point - learning_rate * total
-            walk.append(point)
-        if close(path, torch.stack(walk), 1e-4):
-            seen = "each step followed the sum of all gradients so far, not the gradient at its own point."
-            fail(task, seen, "gradients_reset")
-    if slope is not None:
-        seen = "the path is another one if start carries a gradient from before."
-        fail(task, seen, "gradients_reset")
-    if not close(path[0], start, 1e-6):
-        what = (
-            "the point after the first step"
-            if num_steps and close(path[0], expected[1], 1e-4)
-            else "not start"
-        )
-        _path_failed(task, f"the first row of the result is {what}.")
-    uphill = 2 * start - expected[1]
-    if close(path[1], uphill, 1e-4):
-        _path_failed(task, "the first step went up the slope.")
-    bad = next(row for row in range(1, num_steps + 1) if not close(path[row], expected[row], 1e-4))
-    seen = f"the point after step {bad} is {_shown(path[bad])}; it should be {_shown(expected[bad])}."
-    _path_failed(task, seen)
+def _judge_path(check: Check, problem: Valley, walk: Walk, path: Tensor) -> None:
+    def wrong(seen: str, direction: Callable, belief: str | None = None) -> Wrong:
+        return Wrong(_path(problem, walk, direction), seen, belief, None if belief else BY_HAND)
+
+    start, right = walk.start.tensor(), _path(problem, walk, lambda slopes: slopes[-1])
+    if close(path, right, TOLERANCE):
+        return
+    carried = torch.zeros_like(start) if walk.slope is None else walk.slope.tensor()
+    if not close(path[0], start):
+        if walk.num_steps and close(path[0], path[-1]):
+            seen = "the first row of the result is the last point: the tensor went on moving in the list."
+            if all(close(point, path[0]) for point in path):
+                seen = "all points of the result are equal: the list holds one tensor many times."
+            check.fail(seen, hints=ONE_TENSOR, section="step")
+        what = "the point after the first step" if close(path[0], right[1:2], TOLERANCE) else "not start"
+        check.fail(f"the first row of the result is {what}.", hints=BY_HAND)
+    added = "each step followed the sum of all gradients so far, not the gradient at its own point."
+    left = "the path is another one if start carries a gradient from before: the first step followed it, too."
+    unmoved = f"the point did not move in {walk.num_steps} steps."
+    unlike = "every step followed the gradient at start, not the one at its own point."
+    bad = next((row for row, point in enumerate(path) if not close(point, right[row], TOLERANCE)), 0)
+    found, due = ([round(number, 4) for number in points[bad].flatten().tolist()] for points in (path, right))
+    condition = "" if walk.slope is None else "with a start that is marked and carries a gradient, "
+    rows = [
+        wrong(unmoved, lambda slopes: 0 * slopes[0], "new_tensor_is_update"),
+        wrong(added, lambda slopes: sum(slopes), "gradients_reset"),
+        wrong(added, lambda slopes: sum(slopes, carried), "gradients_reset"),
+        wrong(left, lambda slopes: slopes[-1] + (len(slopes) == 1) * carried, "gradients_reset"),
+        wrong("the first step went up the slope.", lambda slopes: -slopes[-1]),
+        wrong(unlike, lambda slopes: slopes[0]),
+        wrong("the steps lack the learning rate.", lambda slopes: slopes[-1] / problem.learning_rate),
+    ]
+    seen = f"{condition}the point after step {bad} is {found}; it should be {due}."
+    check.compare(path, right, rows, Wrong(None, seen, None, BY_HAND), TOLERANCE)
 
 
-def _path_failed(task: str, seen: str) -> None:
-    fail(
-        task,
-        seen,
-        section="downhill",
-        where="Print the point and its gradient at each step, and do the first two steps by hand.",
-        think="From where does a step start, in which direction does it go, and how far?",
-    )
+def _path(problem: Valley, walk: Walk, direction: Callable[[list[Tensor]], Tensor]) -> Tensor:
+    """Return the points of a walk against ``direction(gradients so far)``, in float64."""
+    lowest, steepness = problem.lowest.tensor(), problem.steepness.tensor()
+    points, slopes = [walk.start.tensor()], []
+    for _ in range(walk.num_steps):
+        slopes.append(2 * steepness * (points[-1] - lowest))
+        points.append(points[-1] - problem.learning_rate * direction(slopes))
+    return torch.stack(points)
 
 
-def _start_changed(task: str, seen: str) -> None:
-    fail(
-        task,
-        f"start was changed: {seen}",
-        section="step",
-        where="Look at the first line: does it make a tensor of its own, or another name for start?",
-        think="A name is no copy. How do you get the same numbers in a new tensor, without a graph?",
-    )
+# --- steps with momentum -----------------------------------------------------------------------------------
 
-
-def _shown(point: Tensor) -> list | float:
-    return [round(number, 4) for number in point.flatten().tolist()] if point.ndim else round(point.item(), 4)
-
-
-# --- a step with momentum ----------------------------------------------------------------------------------
+SHAPES = [(8, 9), (8,), (4, 8), (4,)]
+"""Shapes of the parameters: those of a model with two linear layers."""
 
 
 def check_momentum_step(
-    function: Callable, *, learning_rate: float = 0.1, momentum: float = 0.9, seed: int = 0
+    function: Callable, *, learning_rate: float = 0.2, momentum: float = 0.9, seed: int = 0
 ) -> None:
     """Check one call of ``momentum_step(parameters, velocities, learning_rate, momentum)``, with velocities at work.
 
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "momentum_step"
+    # With 1 - momentum as the rate, two of the likely wrong rules would give the same velocities.
     generator = torch.Generator().manual_seed(seed)
-    model, twin = small_model(seed), small_model(seed)
-    parameters = list(model.parameters())
-    velocities = [torch.randn(p.shape, generator=generator) for p in parameters]
-    for parameter, other in zip(parameters, twin.parameters(), strict=True):
-        parameter.grad = torch.randn(parameter.shape, generator=generator)
-        other.grad = parameter.grad.clone()
-    reference = _Reference(twin, velocities)
-    before = _Before(parameters, velocities)
-    _momentum_call(task, function, list(parameters), list(velocities), learning_rate, momentum)
-    reference.step(learning_rate, momentum)
-    moved, kept = close(parameters, reference.parameters, 1e-4), close(velocities, reference.velocities, 1e-4)
-    if not (moved and kept):
-        _diagnose_momentum(task, before, parameters, velocities, reference, learning_rate, momentum)
-    passed(task, f"one step with rate {learning_rate:g} and momentum {momentum:g} is as PyTorch's")
+    parameters, velocities, gradients = (_random(generator) for _ in range(3))
+    updates = [Update(gradients, learning_rate)]
+    problem = Momentum(parameters, [True] * len(SHAPES), velocities, momentum, updates)
+    seen = observe_momentum(function, problem)
+    conclude("momentum_step", lambda: judge_momentum_step(problem, seen))
 
 
 def check_momentum_steps(
@@ -335,233 +332,187 @@ def check_momentum_steps(
     Raises:
         CheckFailed: with the likely belief.
     """
-    task = "momentum_step"
+    problem = steps_problem(learning_rate, momentum, num_steps, seed)
+    seen = observe_momentum(function, problem)
+    conclude("momentum_step", lambda: judge_momentum_steps(problem, seen))
+
+
+def steps_problem(learning_rate: float, momentum: float, num_steps: int, seed: int) -> Momentum:
+    """Return steps with a falling rate; the third parameter is frozen, others lack a gradient or have zeros once."""
     generator = torch.Generator().manual_seed(seed)
-    model, twin = small_model(seed), small_model(seed)
-    for network in (model, twin):
-        network[1].bias.requires_grad_(False)
-    parameters, velocities = list(model.parameters()), [torch.zeros_like(p) for p in model.parameters()]
-    reference = _Reference(twin, velocities)
-    given, memory = list(parameters), list(velocities)
+    parameters, updates = _random(generator), []
     for step in range(num_steps):
-        _set_gradients(parameters, twin, step, generator)
-        before = _Before(parameters, velocities)
-        rate = learning_rate / (1 + step)
-        result = _momentum_call(task, function, given, memory, rate, momentum)
-        reference.step(rate, momentum)
-        _check_what_stays(task, before, parameters, velocities, given, memory)
-        for index, parameter in enumerate(parameters):
-            right = close(parameter, reference.parameters[index], 1e-4)
-            if not (right and close(velocities[index], reference.velocities[index], 1e-4)):
-                _diagnose_several(task, step, parameter, velocities[index], before, index)
-        if result is not None:
-            _step_failed(task, f"the function returned an object of type {type(result).__name__}, not None.")
-    passed(task, f"{num_steps} steps are as PyTorch's, also where gradients are 0 or missing")
+        first, second, _, last = _random(generator)
+        zeros = array(torch.zeros(SHAPES[0]))
+        gradients = [zeros if step == 2 else first, second, None, None if step == 1 else last]
+        updates.append(Update(gradients, learning_rate / (1 + step)))
+    velocities = arrays(torch.zeros(shape) for shape in SHAPES)
+    return Momentum(parameters, [True, True, False, True], velocities, momentum, updates)
 
 
-def _set_gradients(parameters: list[Tensor], twin: nn.Module, step: int, generator: torch.Generator) -> None:
-    """Give both networks the same gradients: none in step 2 for the last one, zeros in step 3 for the first."""
-    for index, (parameter, other) in enumerate(zip(parameters, twin.parameters(), strict=True)):
-        slope = torch.randn(parameter.shape, generator=generator)
-        if step == 2 and index == 0:
-            slope = torch.zeros_like(slope)
-        missing = not parameter.requires_grad or (step == 1 and index == len(parameters) - 1)
-        parameter.grad = None if missing else slope
-        other.grad = None if missing else slope.clone()
+def _random(generator: torch.Generator) -> list[Array]:
+    return arrays(torch.randn(shape, generator=generator) for shape in SHAPES)
 
 
-class _Reference:
-    """PyTorch's own optimiser on a twin of the model, with the same velocities at the start."""
-
-    def __init__(self, twin: nn.Module, velocities: list[Tensor]) -> None:
-        self.parameters = list(twin.parameters())
-        self.optimizer = torch.optim.SGD(self.parameters, lr=1.0, momentum=0.5)
-        for parameter, velocity in zip(self.parameters, velocities, strict=True):
-            self.optimizer.state[parameter]["momentum_buffer"] = velocity.clone()
-
-    @property
-    def velocities(self) -> list[Tensor]:
-        return [self.optimizer.state[parameter]["momentum_buffer"] for parameter in self.parameters]
-
-    def step(self, learning_rate: float, momentum: float) -> None:
-        self.optimizer.param_groups[0].update(lr=learning_rate, momentum=momentum)
-        self.optimizer.step()
+def judge_momentum_step(problem: Momentum, seen: SeenMomentum) -> str:
+    """Return the line with which the numbers pass; raises ``CheckFailed`` with the likely belief."""
+    _judge_numbers(Check("momentum_step", "optimisers"), problem, seen)
+    rate = problem.updates[0].learning_rate
+    return f"one step with rate {rate:g} and momentum {problem.momentum:g} is as PyTorch's"
 
 
-class _Before:
-    """How parameters, gradients, marks and velocities were before a step."""
-
-    def __init__(self, parameters: list[Tensor], velocities: list[Tensor]) -> None:
-        self.parameters = [p.detach().clone() for p in parameters]
-        self.slopes = [None if p.grad is None else p.grad.clone() for p in parameters]
-        self.marks = [p.requires_grad for p in parameters]
-        self.velocities = [v.clone() for v in velocities]
-
-
-def _momentum_call(
-    task: str, function: Callable, given: list[Tensor], memory: list[Tensor], rate: float, momentum: float
-) -> Any:
-    """Run the student's function, and see whether an optimiser of PyTorch takes a step meanwhile."""
-    optimizers: list[str] = []
-    hook = register_optimizer_step_pre_hook(
-        lambda optimizer, *arguments: optimizers.append(type(optimizer).__name__)
-    )
-    try:
-        result = _call(task, function, given, memory, rate, momentum)
-    finally:
-        hook.remove()
-    if optimizers:
-        _step_failed(task, f"torch.optim.{optimizers[0]} took the step; it is to be written by hand.")
-    return result
+def judge_momentum_steps(problem: Momentum, seen: SeenMomentum) -> str:
+    """Return the line with which numbers, lists, marks and gradients pass; raises ``CheckFailed`` otherwise."""
+    check = Check("momentum_step", "optimisers")
+    _judge_numbers(check, problem, seen, with_the_rest=True)
+    for kind in [one.call.result.type for one in seen.updates if one.call.result.type != "NoneType"]:
+        check.fail(f"the function returned an object of type {kind}, not None.")
+    return f"{len(problem.updates)} steps are as PyTorch's, also where gradients are 0 or missing"
 
 
-def _diagnose_momentum(
-    task: str,
-    before: _Before,
-    parameters: list[Tensor],
-    velocities: list[Tensor],
-    reference: _Reference,
-    rate: float,
-    momentum: float,
+def _judge_numbers(
+    check: Check, problem: Momentum, seen: SeenMomentum, *, with_the_rest: bool = False
 ) -> None:
-    """End the check, with the fault that gives these parameters and velocities, if it is one of the known ones."""
-    old, slopes, speeds = before.parameters, before.slopes, before.velocities
-    right = reference.velocities
-
-    def moved_by(steps: list[Tensor]) -> bool:
-        walked = [place - rate * step for place, step in zip(old, steps, strict=True)]
-        return close(parameters, walked, 1e-4)
-
-    def holds(weight_of_velocity: float, weight_of_gradient: float) -> bool:
-        pairs = zip(speeds, slopes, strict=True)
-        return close(velocities, [weight_of_velocity * v + weight_of_gradient * g for v, g in pairs], 1e-4)
-
-    if close(parameters, old, 0) and close(velocities, speeds, 0):
-        seen = "neither the parameters nor the velocities have changed."
-        fail(task, seen, "new_tensor_is_update")
-    if close(parameters, old, 0):
-        fail(task, "the velocities have changed, but the parameters have not.", "new_tensor_is_update")
-    if close(velocities, speeds, 0):
-        seen = (
-            "the parameters moved, but the tensors in velocities are as they were, so the next step forgets."
-        )
-        if moved_by(right):
-            fail(task, seen, "new_tensor_is_update")
-        _step_failed(task, seen)
-    if moved_by(slopes):
-        _step_failed(task, "the parameters moved along the gradient; momentum moves them along the velocity.")
-    if moved_by(speeds):
-        _step_failed(task, "the parameters moved along the old velocity; the new one has the gradient in it.")
-    if moved_by([-step for step in right]):
-        _step_failed(task, "the parameters moved up the slope.")
-    if moved_by([g + momentum * v for g, v in zip(slopes, right, strict=True)]):
-        _step_failed(
-            task, "the parameters moved along gradient + momentum * velocity, which is another rule."
-        )
-    for weights, what in (
-        ((momentum, 1 - momentum), "the gradient entered the velocity with weight 1 - momentum"),
-        ((momentum, rate), "the learning rate is in the velocity already"),
-        ((momentum, -rate), "the learning rate is in the velocity already, and so is the minus"),
-        ((momentum, -1.0), "the gradient was subtracted from the velocity"),
-        ((1.0, momentum), "the gradient was multiplied by momentum, and the velocity was not"),
-        ((1.0, 1.0), "the old velocity entered in full, not times momentum"),
-        ((0.0, 1.0), "the velocity is the gradient alone; the old velocity is forgotten"),
-    ):
-        if holds(*weights):
-            _step_failed(task, f"{what}.")
-    if close(velocities, right, 1e-4):
-        _step_failed(task, "the velocities are right, but the parameters are not where they lead.")
-    _step_failed(task, "the velocities after the step are not momentum * velocity + gradient.")
+    """Judge the form of each step (and what it leaves as it is), then the numbers of all steps together."""
+    none = Wrong(None, "with a parameter whose .grad is None, ", None, SKIPPED)
+    what, before = "each parameter and velocity after the call", [*problem.parameters, *problem.velocities]
+    states = []
+    for update, one in zip(problem.updates, seen.updates, strict=False):
+        _result(check, one.call, none, "optimisers")
+        if one.forbidden:
+            check.fail(f"{one.forbidden} was used; the step is to be written by hand.", hints=TABLE)
+        if with_the_rest:
+            _judge_what_stays(check, problem, update, one)
+        tensors = zip([*one.parameters, *one.velocities], before, strict=False)
+        states.append([check.tensor(now, then.shape, what, then.dtype) for now, then in tensors])
+    if [len(state) for state in states] != [len(before)] * len(problem.updates):
+        check.fail(f"{len(seen.updates)} of {len(problem.updates)} steps were observed, or not in full.")
+    if close(states, right := _states(problem, RIGHT), TOLERANCE):
+        return
+    stopped = "the parameters behind the first one without a gradient stayed where they were."
+    rows = [Wrong(_states(problem, RIGHT, stops=True), stopped, None, SKIPPED)]
+    for rule in _rules(0, 0):
+        belief = "new_tensor_is_update" if rule in NOT_IN_PLACE else None
+        rows.append(Wrong(_states(problem, rule), rule, belief, None if belief else TABLE))
+    check.compare(states, right, rows, _first_wrong_number(problem, states, right), TOLERANCE)
 
 
-def _diagnose_several(
-    task: str, step: int, parameter: Tensor, velocity: Tensor, before: _Before, index: int
-) -> None:
-    slope = before.slopes[index]
-    still = close([parameter, velocity], [before.parameters[index], before.velocities[index]], 0)
-    if still and slope is not None and slope.any():
-        seen = f"in step {step + 1} a parameter with a gradient stayed where it was, and so did its velocity."
-        fail(task, seen, "new_tensor_is_update")
-    if slope is None:
-        seen = f"in step {step + 1} a parameter had no gradient (None), and it or its velocity was changed."
-    elif not slope.any():
-        seen = f"in step {step + 1} all gradients of a parameter were 0; it should have kept going by its velocity."
-    elif not parameter.detach().isfinite().all():
-        seen = f"after step {step + 1} a parameter is not finite."
+def _judge_what_stays(check: Check, problem: Momentum, update: Update, one: SeenUpdate) -> None:
+    """Judge that both lists hold the same tensors as before, with the same marks and the same gradients."""
+    for name, kept in (("parameters", one.parameters_kept), ("velocities", one.velocities_kept)):
+        if not kept:
+            check.fail(f"the list {name} holds other tensors than before.", "new_tensor_is_update")
+    for parameter, mark in zip(one.parameters, problem.marks, strict=False):
+        if parameter.graph != mark:
+            check.fail(f"requires_grad of a parameter was {mark} and is {parameter.graph}.", hints=TABLE)
+    for now, then in zip(one.gradients, update.gradients, strict=False):
+        if now.array != then:
+            what = "cleared or made" if now.array is None or then is None else "changed"
+            check.fail(f"a gradient was {what}; the function leaves them as they are.", hints=TABLE)
+    if any(velocity.graph for velocity in one.velocities):
+        check.fail("a velocity holds a graph.", "summing_is_free", section="derivatives")
+
+
+RIGHT = "the rule that is asked for."
+NOT_IN_PLACE = (
+    "neither the parameters nor the velocities have changed.",
+    "the velocities have changed, but the parameters have not.",
+    "the parameters moved, but the tensors in velocities are as they were, so the next step forgets.",
+)
+
+
+def _rules(r: float, m: float) -> dict[str, tuple[float, ...]]:
+    """Return the rule and those that are often taken for it, by what to say of them, for rate ``r`` and momentum ``m``.
+
+    Of each: the weights of old velocity and gradient in the new velocity, and then those of old velocity, new velocity
+    and gradient in what is subtracted from the parameter.
+    """
+    neither, no_parameter, no_velocity = NOT_IN_PLACE
+    return {
+        RIGHT: (m, 1, 0, r, 0),
+        neither: (1, 0, 0, 0, 0),
+        no_parameter: (m, 1, 0, 0, 0),
+        "the parameters moved along the gradient, and the velocities are as they were.": (1, 0, 0, 0, r),
+        no_velocity: (1, 0, r * m, 0, r),
+        "the parameters moved along the gradient, not along the velocity.": (m, 1, 0, 0, r),
+        "the parameters moved along the old velocity, which lacks the gradient.": (m, 1, r, 0, 0),
+        "the parameters moved up the slope.": (m, 1, 0, -r, 0),
+        "the parameters moved along gradient + momentum * velocity, another rule.": (m, 1, 0, r * m, r),
+        "the gradient entered the velocity with weight 1 - momentum.": (m, 1 - m, 0, r, 0),
+        "the learning rate is in the velocity already.": (m, r, 0, 1, 0),
+        "the learning rate is in the velocity already, and in the step once more.": (m, r, 0, r, 0),
+        "the learning rate is in the velocity already, and so is the minus.": (m, -r, 0, -1, 0),
+        "the gradient was subtracted from the velocity.": (m, -1, 0, r, 0),
+        "the gradient was subtracted from the velocity, and the velocity added.": (m, -1, 0, -r, 0),
+        "the gradient was multiplied by momentum, and the velocity was not.": (1, m, 0, r, 0),
+        "the gradient was multiplied by momentum as well.": (m, m, 0, r, 0),
+        "the old velocity entered in full, not times momentum.": (1, 1, 0, r, 0),
+        "the velocity is the gradient alone; the old velocity is forgotten.": (0, 1, 0, r, 0),
+    }
+
+
+def _states(problem: Momentum, rule: str, *, stops: bool = False) -> list[list[Tensor]]:
+    """Return all parameters, then all velocities, after each step of a rule, in float64.
+
+    With ``stops``, a step ends at the first parameter without a gradient.
+    """
+    parameters = [numbers.tensor() for numbers in problem.parameters]
+    velocities = [numbers.tensor() for numbers in problem.velocities]
+    states = []
+    for update in problem.updates:
+        a, b, c, d, e = _rules(update.learning_rate, problem.momentum)[rule]
+        missing = [index for index, gradient in enumerate(update.gradients) if gradient is None]
+        for index in range(missing[0] if stops and missing else len(parameters)):
+            if index not in missing:
+                slope, old = update.gradients[index].tensor(), velocities[index]
+                velocities[index] = a * old + b * slope
+                parameters[index] = parameters[index] - (c * old + d * velocities[index] + e * slope)
+        states.append([*parameters, *velocities])
+    return states
+
+
+def _first_wrong_number(problem: Momentum, states: list[list[Tensor]], right: list[list[Tensor]]) -> Wrong:
+    """Return what to say of the first step that is not as it should be, velocities before parameters."""
+    number = len(problem.parameters)
+    places = ((k, i) for k in range(len(right)) for i in [*range(number, 2 * number), *range(number)])
+    step, index = next((k, i) for k, i in places if not close(states[k][i], right[k][i], TOLERANCE))
+    place = index % number
+    gradient = problem.updates[step].gradients[place]
+    before = right[step - 1] if step else [*problem.parameters, *problem.velocities]
+    now, hints = f"in step {step + 1}", TABLE
+    if gradient is None:
+        hints = SKIPPED
+        seen = f"{now} a parameter had no gradient (None), and it or its velocity was changed."
+    elif not any(gradient.numbers):
+        seen = f"{now} all gradients of a parameter were 0; it should have kept going by its velocity."
+    elif all(close(states[step][i], before[i]) for i in (place, place + number)):
+        seen = f"{now} parameter {place + 1} has a gradient, but it and its velocity stayed as they were."
     else:
-        seen = f"after step {step + 1} a parameter or its velocity differs from PyTorch's."
-    _step_failed(task, seen)
+        pairs = torch.stack([states[step][index], right[step][index]]).flatten(1).T.tolist()
+        found, due = next(pair for pair in pairs if not close(*pair, TOLERANCE))
+        rule = "parameter - learning_rate * velocity" if index < number else "momentum * velocity + gradient"
+        name = f"{'parameter' if index < number else 'velocity'} {place + 1}"
+        seen = f"{now} a number of {name} became {found:.4g}; {rule} is {due:.4g}."
+    return Wrong(None, seen, None, hints)
 
 
-def _check_what_stays(
-    task: str,
-    before: _Before,
-    parameters: list[Tensor],
-    velocities: list[Tensor],
-    given: list[Tensor],
-    memory: list[Tensor],
-) -> None:
-    """Check that both lists hold the same tensors as before, with the same marks and the same gradients."""
-    for name, now, then in (("parameters", given, parameters), ("velocities", memory, velocities)):
-        if len(now) != len(then) or any(a is not b for a, b in zip(now, then, strict=True)):
-            fail(task, f"the list {name} holds other tensors than before.", "new_tensor_is_update")
-    for parameter, slope, mark in zip(parameters, before.slopes, before.marks, strict=True):
-        if parameter.requires_grad != mark:
-            _step_failed(task, f"requires_grad of a parameter was {mark} and is {parameter.requires_grad}.")
-        if (parameter.grad is None) != (slope is None):
-            _step_failed(task, "a gradient was cleared or made; the function leaves them as they are.")
-        if slope is not None and not close(parameter.grad, slope, 0):
-            _step_failed(task, "a gradient was changed; the function leaves them as they are.")
-    if any(velocity.requires_grad for velocity in velocities):
-        fail(task, "a velocity holds a graph.", "summing_is_free", section="derivatives")
+# --- what both functions have in common --------------------------------------------------------------------
 
 
-def _step_failed(task: str, seen: str) -> None:
-    fail(
-        task,
-        seen,
-        section="optimisers",
-        where="Set your lines beside the row of momentum in the table, from left to right.",
-        think="Take one parameter at 1 with velocity 2 and gradient 3, a rate of 0.1 and a momentum of 0.5. "
-        "Work out both numbers after the step by hand, then print what your function makes of them.",
-    )
-
-
-def _call(task: str, function: Callable, *arguments: Any) -> Any:
-    """Run the student's function; where PyTorch refuses an update, say why."""
+def _result(check: Check, call: Call, none: Wrong, section: str) -> Seen:
+    """Return what a call gave; where PyTorch refused an update, or met a ``.grad`` of None, say why."""
+    if call.result is None and (call.raised is None or not call.callable):
+        check.fail("nothing was observed of the call.")
     try:
-        return call(function, *arguments, section="step")
-    except CheckFailed as failure:
-        if failure.section != "step":
-            raise
-        _explain_refusal(task, failure.seen, marked=getattr(arguments[1], "requires_grad", False))
-
-
-def _explain_refusal(task: str, seen: str, *, marked: bool) -> None:
-    if "leaf Variable" in seen:
-        fail(task, seen, "new_tensor_is_update")
-    if "NoneType" in seen and task == "descend":
-        if "attribute" in seen:
-            fail(task, seen, "gradients_reset", **BEFORE_BACKWARD)
-        if marked:
-            fail(
-                task,
-                f"with a start that is marked with requires_grad, {seen}",
-                section="derivatives",
-                **LINKED,
-            )
-        fail(task, seen, "new_tensor_is_update")
-    if "NoneType" in seen:
-        seen = f"with a parameter whose .grad is None, {seen}"
-    fail_in_form(task, seen, "step")
-
-
-BEFORE_BACKWARD = {
-    "where": "Look at the first pass through your loop: what is .grad before any backward?",
-    "think": "Clearing is due only where something has been filled in. Which line could come first, which later?",
-}
-LINKED = {
-    "where": "Look at the line that makes your own tensor from start: is it recorded?",
-    "think": "A copy of a marked tensor is a link in its graph, and backward goes on to the tensor behind it. "
-    "Which of the two then gets the gradient?",
-}
+        return check.result(call)
+    except CheckFailed as error:
+        failure = error
+    message = call.raised.message if call.raised else ""
+    if "leaf Variable" in message:
+        check.fail(failure.seen, "new_tensor_is_update")
+    if "does not require grad" in message:
+        check.fail(failure.seen, hints=none.hints or EMPTY, section=section)
+    if "NoneType" in message:
+        where = None if none.belief else section
+        check.fail(none.seen + failure.seen, none.belief, none.hints, section=where)
+    raise failure

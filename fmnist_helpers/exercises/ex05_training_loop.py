@@ -1,41 +1,57 @@
-"""Checks of the exercises on lesson 05: an evaluation, two training loops with a twist, accuracy by class.
+"""Checks of the exercises on lesson 05: two evaluations and two training loops with a twist.
 
-Every training loop is compared with updates that are computed another way: gradients of a whole group of batches
-at once, from ``torch.func``, and the step of plain gradient descent in closed form.
+What an evaluation gives is compared with ranks of logits, what a training loop gives with gradients of a whole group
+of batches at once, from ``torch.func`` in double precision, and the step of gradient descent written out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch import Tensor
+from torch.nn import functional
 
-from fmnist_helpers.exercises.old_check import (
-    call,
-    close,
-    expect_number,
-    expect_tensor,
-    expect_type,
-    fail,
-    mean,
-    mean_of_batch_means,
-    passed,
+from fmnist_helpers.exercises.check import Check, Hints, Wrong, close, conclude, mean, mean_of_batch_means
+from fmnist_helpers.exercises.ex05_observe import (
+    Evaluated,
+    Evaluation,
+    Samples,
+    Trained,
+    Training,
+    observe_evaluation,
+    observe_training,
 )
-from fmnist_helpers.exercises.recorder import Event, Trace, trace_training
-from fmnist_helpers.exercises.toy import (
-    CROSS_ENTROPY,
-    NUM_CLASSES,
-    parameters_of,
-    samples_of,
-    small_loader,
-    small_model,
-)
+from fmnist_helpers.exercises.observation import Event
+from fmnist_helpers.exercises.observe import array, arrays
+from fmnist_helpers.exercises.toy import NUM_CLASSES, small_dataset, small_model
 
-RATE = 0.5
-OTHER_WEIGHTS = "the weights after the loop differ from those that the asked updates give."
+RATE, MOMENTUM, SMOOTHING = 0.5, 0.9, 0.1
+"""Momentum, so that only the right gradients will do; label smoothing, so that only the loss handed over will."""
+MORE_CLASSES = NUM_CLASSES + 2
+MOST_ATTEMPTS = 200
+RANKS = torch.tensor([0.5, 0.25, 0.15, 0.1])
+"""How often a sample's label has the largest logit of the four, the second largest, and so on."""
+
+COUNTING = Hints(
+    "Look at what you add up for each batch, and at what you divide by at the end.",
+    "Take the second batch alone and work out by hand what it should add to your counts.",
+)
+WHICH_MODEL = Hints(
+    "Follow one batch through your loop: images, logits, loss, backward, step.",
+    "Which model computes the logits, which loss is differentiated, and whose weights does the optimiser move?",
+)
+ONE_ARROW = Hints(
+    "Look at when the gradient is clipped, and at what is measured: each tensor, or all together.",
+    "The gradient is one long arrow whose parts lie in many tensors. Its length is known only after backward, it is "
+    "used in step, and shortening it must not turn it.",
+)
+WHICH_NUMBER = Hints(
+    "Look at the line that keeps a batch's loss: what has been done to it by then?",
+    "The asked number is what loss_fn gives for the batch, with the weights from before the batch's update.",
+)
 
 
 # --- evaluation --------------------------------------------------------------------------------------------
@@ -47,15 +63,11 @@ def check_top_two_accuracy(
     """Check ``top_two_accuracy(dataloader, model)``: share of samples whose label has one of the two largest logits.
 
     Raises:
-        CheckFailed: with the likely belief.
+        CheckFailed: with what was seen, and the belief that it shows.
     """
-    task, loader = "top_two_accuracy", small_loader(num_samples, batch_size, seed)
-    _check_evaluation(task, function, loader)
-    model = small_model(seed).eval()
-    value = expect_number(task, call(function, loader, model, section="loops"), "the result", "loops")
-    hits = _top_two_hits(model, *samples_of(loader))
-    _check_average(task, value, hits, batch_size)
-    passed(task, "modes, graph and average are right")
+    problem = Evaluation(_telling_samples(num_samples, batch_size, seed, _wrong_shares, _top_two))
+    seen = observe_evaluation(function, problem)
+    conclude("top_two_accuracy", lambda: judge_top_two_accuracy(problem, seen))
 
 
 def check_accuracy_by_class(
@@ -64,129 +76,165 @@ def check_accuracy_by_class(
     """Check ``accuracy_by_class(dataloader, model, num_classes)``: a float tensor, nan for a class without samples.
 
     Raises:
-        CheckFailed: with the likely belief.
+        CheckFailed: with what was seen, and the belief that it shows.
     """
-    task, loader = "accuracy_by_class", small_loader(num_samples, batch_size, seed)
-    _check_evaluation(task, function, loader, NUM_CLASSES)
-    model = small_model(seed).eval()
-    images, labels = samples_of(loader)
-    for num_classes in (NUM_CLASSES, NUM_CLASSES + 2):
-        result = call(function, loader, model, num_classes, section="loops")
-        result = expect_tensor(task, result, (num_classes,), "the result", "loops")
-        if not result.is_floating_point():
-            fail(
-                task,
-                f"the result should hold floats, and it is {result.dtype}.",
-                "accuracy_is_loss",
-                section="loops",
-            )
-        right = (_logits(model, images).argmax(dim=1) == labels).tolist()
-        expected = [
-            mean([r for r, y in zip(right, labels.tolist(), strict=True) if y == k])
-            for k in range(num_classes)
-        ]
-        if not close(result, expected):
-            _diagnose_classes(task, result.tolist(), expected, right, labels, batch_size)
-    passed(task, f"{NUM_CLASSES} classes, and {NUM_CLASSES + 2} with two of them empty")
+    samples = _telling_samples(num_samples, batch_size, seed, _wrong_classes, _accuracies)
+    problems = [Evaluation(samples, [number]) for number in (NUM_CLASSES, MORE_CLASSES)]
+    seen = [observe_evaluation(function, problem) for problem in problems]
+    conclude("accuracy_by_class", lambda: judge_accuracy_by_class(problems, seen))
 
 
-def _check_evaluation(task: str, function: Callable, loader: DataLoader, *arguments: int) -> None:
-    """Check the two switches on a model with dropout that was left in training mode."""
-    model = small_model(dropout=0.5).train()
-    before = parameters_of(model)
-    trace = trace_training(
-        lambda dataloader, recorded: call(function, dataloader, recorded, *arguments, section="loops"),
-        loader,
-        model,
-    )
-    forward = trace.of("forward")
-    if not forward:
-        fail(task, "the model was never called.", "accuracy_is_loss", section="loops")
+def judge_top_two_accuracy(problem: Evaluation, seen: Evaluated) -> str:
+    """Judge the share that came back for one model."""
+    check, samples = Check("top_two_accuracy", "loops"), problem.samples
+    result = check.result(seen.call)
+    _judge_switches(check, seen)
+    value, right = check.number(result, "the result"), _top_two(samples)
+    if not close(value, right):
+        said = f"{value:.4g} came back; over these samples it is {right:.4g}."
+        _judge_number_of_images(check, samples, seen)
+        check.compare(value, right, _wrong_shares(samples), Wrong(value, said, None, COUNTING))
+    return "modes, graph and average are right"
+
+
+def judge_accuracy_by_class(problems: Sequence[Evaluation], seen: Sequence[Evaluated]) -> str:
+    """Judge the accuracies for as many classes as there are, and for more, of which some have no sample."""
+    check = Check("accuracy_by_class", "loops")
+    for problem, one in zip(problems, seen, strict=True):
+        samples, (num_classes,) = problem.samples, problem.arguments
+        result = check.result(one.call)
+        _judge_switches(check, one)
+        values = check.tensor(result, (num_classes,), "the result").tolist()
+        if "float" not in result.array.dtype:
+            check.fail(f"the result should hold floats, and it is torch.{result.array.dtype}.")
+        right = _accuracies(samples, num_classes)
+        if not close(values, right):
+            _judge_number_of_images(check, samples, one)
+            otherwise = Wrong(values, _first_difference(samples, values, right), None, COUNTING)
+            check.compare(values, right, _wrong_classes(samples, num_classes), otherwise)
+    return f"{NUM_CLASSES} classes, and {MORE_CLASSES} with two of them empty"
+
+
+def _judge_switches(check: Check, seen: Evaluated) -> None:
+    """Judge the two switches: the model has dropout and was left in training mode."""
+    forward = [event for event in seen.events if event.kind == "forward"]
+    with_graph = any(event.grad_enabled for event in forward)
     if any(event.training for event in forward):
-        held = "" if any(event.grad_enabled for event in forward) else ", though no_grad was set"
-        belief = "no_grad_stops_dropout" if held else "mode_returns"
-        fail(task, f"the model was evaluated in training mode{held}, so its dropout was at work.", belief)
-    if any(event.grad_enabled for event in forward):
-        fail(
-            task,
-            "the model was evaluated with gradients on, so PyTorch kept a graph.",
-            "eval_stops_gradients",
-        )
-    if not close(before, parameters_of(model), 0):
-        fail(
-            task,
-            "the evaluation changed the model's parameters.",
-            "falling_loss_generalises",
-            section="loops",
-        )
-    if len(forward) < len(loader):
-        fail(task, f"{len(forward)} of {len(loader)} batches were evaluated.", "last_is_all")
+        held = "" if with_graph else ", though no_grad was set"
+        said = f"the model was evaluated in training mode{held}, so its dropout was at work."
+        check.fail(said, "mode_returns" if with_graph else "no_grad_stops_dropout")
+    if with_graph:
+        said = "the model was evaluated with gradients on, so PyTorch kept a graph."
+        check.fail(said, "eval_stops_gradients")
+    if seen.changed:
+        check.fail(f"the evaluation changed something that it was given: the {seen.changed[0]}.")
 
 
-def _check_average(task: str, value: float, hits: list[bool], batch_size: int) -> None:
-    expected = mean(hits)
-    if close(value, expected):
-        return
-    if close(value, mean_of_batch_means(hits, batch_size)):
-        seen = (
-            f"the mean of the batches' values, {value:.4f}, came back; over the samples it is {expected:.4f}."
-        )
-        fail(task, seen, "mean_of_means")
-    if close(value, mean(hits[-(len(hits) % batch_size or batch_size) :])):
-        fail(task, "the value of the last batch came back.", "last_is_all")
-    if close(value, sum(hits)) or close(value, 100 * expected):
-        seen = f"{value:g} came back; a share of the samples, from 0 to 1, is asked for."
-        fail(task, seen, "mean_of_means", where="Look at the last line: what is divided by what?")
-    fail(
-        task,
-        f"{value:.4f} came back; over these samples it is {expected:.4f}.",
-        "accuracy_is_loss",
-        section="loops",
-    )
+def _judge_number_of_images(check: Check, samples: Samples, seen: Evaluated) -> None:
+    """End the check if some images did not go through the model; used where the result is wrong."""
+    counts, number = [e.value for e in seen.events if e.kind == "forward"], len(samples.labels.numbers)
+    if not counts:
+        check.fail("no image went through the model.", None, WHICH_MODEL)
+    if None not in counts and sum(counts) < number:
+        only_one = len(counts) == 1
+        said = f"{sum(counts):g} of {number} images went through the model."
+        check.fail(said, "last_is_all" if only_one else None, None if only_one else COUNTING)
 
 
-def _diagnose_classes(
-    task: str, result: list[float], expected: list[float], right: list[bool], labels: Tensor, batch_size: int
-) -> None:
-    of_batches = [
-        [
-            mean(
-                [
-                    r
-                    for r, y in zip(
-                        right[at : at + batch_size], labels[at : at + batch_size].tolist(), strict=True
-                    )
-                    if y == k
-                ]
-            )
-            for at in range(0, len(right), batch_size)
-        ]
-        for k in range(len(expected))
-    ]
-    means = [mean([v for v in values if not math.isnan(v)]) for values in of_batches]
-    zeros = [mean([0.0 if math.isnan(v) else v for v in values]) for values in of_batches]
-    shown = [None if math.isnan(number) else round(number, 4) for number in result]
-    if close(result, means) or close([r for r in result if r], [z for z in zeros if z]):
-        fail(task, "each class got the mean of its batches' accuracies, not of its samples.", "mean_of_means")
-    if close(result, [values[-1] for values in of_batches]):
-        fail(task, "only the last batch was counted.", "last_is_all")
-    if close(result, [0.0 if math.isnan(number) else number for number in expected]):
-        seen = "a class without samples got 0; it was never wrong, so nan (no value) is asked for."
-        fail(task, seen, "mean_of_means", where="Look at what is divided where a class has no sample.")
-    if close(sum(number for number in result if not math.isnan(number)), mean(right)):
-        seen = "the values add up to the accuracy: each class was divided by all samples, not by its own."
-        fail(task, seen, "mean_of_means")
-    fail(
-        task,
-        f"{shown} came back; class 0 has accuracy {expected[0]:.4f}.",
-        "accuracy_is_loss",
-        section="loops",
-    )
+def _first_difference(samples: Samples, values: list[float], right: list[float]) -> str:
+    place = next(k for k, pair in enumerate(zip(values, right, strict=True)) if not close(*pair))
+    own = (_ranks(samples) == 0)[samples.labels.tensor() == place]
+    if not len(own):
+        return f"class {place} got {values[place]:.4g}; it has no sample, so nan (no value) is asked for."
+    return f"class {place} got {values[place]:.4g}; {own.sum()} of its {len(own)} samples are classified rightly."
 
 
-def _top_two_hits(model: nn.Module, images: Tensor, labels: Tensor) -> list[bool]:
-    rows = zip(_logits(model, images).tolist(), labels.tolist(), strict=True)
-    return [sum(other > row[label] for other in row) < 2 for row, label in rows]
+def _wrong_shares(samples: Samples) -> Iterator[Wrong]:
+    """Yield what likely mistakes give for the top-two accuracy."""
+    ranks, size, right = _ranks(samples), samples.batch_size, _top_two(samples)
+    hits = (ranks < 2).double().tolist()
+    last = (len(hits) - 1) // size * size
+    means = mean_of_batch_means(hits, size)
+    said = f"the mean of the batches' values, {means:.4f}, came back; over the samples it is {right:.4f}."
+    yield Wrong(means, said, "mean_of_means")
+    yield Wrong(mean(hits[last:]), "the value of the last batch came back.", "last_is_all")
+    for number in (sum(hits), 100 * right):
+        yield Wrong(number, f"{number:g} came back; a share of the samples, from 0 to 1, is asked for.")
+    said = "the right ones were divided by batches times batch size; the last batch is short."
+    yield Wrong(sum(hits) / (last + size), said, None, COUNTING)
+    yield Wrong(mean(hits[:last]), "the short last batch was left out.", None, COUNTING)
+    for number in (1, 3):
+        said = f"top-{number} accuracy came back; top-two is asked for."
+        yield Wrong((ranks < number).double().mean(), said)
+    for digits in (2, 3, 4):
+        said = f"the result was rounded to {digits} decimals; it is asked for as it is."
+        yield Wrong(round(right, digits), said)
+
+
+def _wrong_classes(samples: Samples, num_classes: int = MORE_CLASSES) -> Iterator[Wrong]:
+    """Yield what likely mistakes give for the accuracy of each class."""
+    logits, labels = _logits(_parameters(samples), samples.images.tensor()), samples.labels.tensor().long()
+    hits, batch = logits.argmax(dim=1) == labels, torch.arange(len(labels)) // samples.batch_size
+    batches = torch.tensor([_by_class(hits, samples, num_classes, batch == at) for at in batch.unique()])
+    said = "each class got the mean of its batches' accuracies, not of its samples."
+    yield Wrong(batches.nanmean(dim=0), said, "mean_of_means")
+    yield Wrong(batches.nan_to_num().mean(dim=0), said, "mean_of_means")
+    yield Wrong(batches[-1], "only the last batch was counted.", "last_is_all")
+    shares = _by_class(hits, samples, num_classes, batch < batch.max())
+    yield Wrong(shares, "the short last batch was left out.", None, COUNTING)
+    said = "the values add up to the accuracy: each class was divided by all samples, not by its own."
+    shares = torch.bincount(labels[hits], minlength=num_classes) / len(labels)
+    yield Wrong(shares, said, None, COUNTING)
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    said = "each class got its mean loss, not its accuracy."
+    yield Wrong(_by_class(losses, samples, num_classes), said, "accuracy_is_loss")
+
+
+def _telling_samples(
+    num_samples: int, batch_size: int, seed: int, wrong: Callable[[Samples], Iterator[Wrong]], right: Callable
+) -> Samples:
+    """Return samples for which every likely mistake shows, if some are found in time.
+
+    The model is a random straight one, so it chooses every class; a label is the class that it ranks first to fourth.
+    """
+    for attempt in range(MOST_ATTEMPTS):
+        generator = torch.Generator().manual_seed(seed + 10_000 * attempt)
+        images = torch.rand(num_samples, 1, 3, 3, generator=generator)
+        weight, ends = torch.randn(NUM_CLASSES, 9, generator=generator), torch.eye(NUM_CLASSES)
+        # Two hidden units a class: relu(z) - relu(-z) is z again.
+        first, last = torch.cat([weight, -weight]), torch.cat([ends, -ends], dim=1)
+        parameters = [first, -first.sum(dim=1) / 2, last, torch.zeros(NUM_CLASSES)]
+        ranks = torch.multinomial(RANKS, num_samples, replacement=True, generator=generator)
+        order = _logits(parameters, images).argsort(dim=1, descending=True)
+        labels = order.gather(1, ranks[:, None])[:, 0]
+        samples = Samples(array(images), array(labels), batch_size, arrays(parameters))
+        cases = list(wrong(samples))
+        apart = [case.value for case in cases if case.belief] + [right(samples)]
+        if not any(close(case.value, one) for case in cases for one in apart if case.value is not one):
+            break
+    return samples
+
+
+def _ranks(samples: Samples) -> Tensor:
+    """Return for each sample how many logits are larger than its label's."""
+    logits = _logits(_parameters(samples), samples.images.tensor())
+    return (logits > logits.gather(1, samples.labels.tensor().long()[:, None])).sum(dim=1)
+
+
+def _top_two(samples: Samples) -> float:
+    return (_ranks(samples) < 2).double().mean().item()
+
+
+def _accuracies(samples: Samples, num_classes: int = MORE_CLASSES) -> list[float]:
+    return _by_class(_ranks(samples) == 0, samples, num_classes)
+
+
+def _by_class(
+    values: Tensor, samples: Samples, num_classes: int, counted: Tensor | bool = True
+) -> list[float]:
+    """Return the mean of the values of each class's samples, nan where it has none."""
+    labels = samples.labels.tensor()
+    return [values.double()[(labels == k) & counted].mean().item() for k in range(num_classes)]
 
 
 # --- training ----------------------------------------------------------------------------------------------
@@ -200,20 +248,11 @@ def check_train_accumulated(
     One update for every ``num_accumulate`` batches, as if they were one large batch; the last group may have fewer.
 
     Raises:
-        CheckFailed: with the likely belief.
+        CheckFailed: with what was seen, and the belief that it shows.
     """
-    task = "train_accumulated"
-    loader = small_loader(num_batches * batch_size, batch_size, seed)
-    trace, model = _train(function, loader, seed, num_accumulate)
-    groups = [
-        list(range(num_batches))[at : at + num_accumulate] for at in range(0, num_batches, num_accumulate)
-    ]
-    _check_loop(task, trace, num_batches)
-    if not close(parameters_of(model), _descended(loader, seed, groups), 1e-4):
-        _diagnose_updates(task, trace, groups)
-        _diagnose_shares(task, trace, groups)
-        fail(task, OTHER_WEIGHTS, "sum_is_mean")
-    passed(task, f"{len(groups)} updates from {num_batches} batches, each as of one large batch")
+    problem = _training(num_accumulate, num_batches, batch_size, seed)
+    seen = observe_training(function, problem)
+    conclude("train_accumulated", lambda: judge_train_accumulated(problem, seen))
 
 
 def check_train_clipped(
@@ -224,17 +263,11 @@ def check_train_clipped(
     One update a batch; a gradient whose length over all parameters together exceeds ``max_norm`` is scaled to it.
 
     Raises:
-        CheckFailed: with the likely belief.
+        CheckFailed: with what was seen, and the belief that it shows.
     """
-    task = "train_clipped"
-    loader = small_loader(num_batches * batch_size, batch_size, seed)
-    groups = [[batch] for batch in range(num_batches)]
-    trace, model = _train(function, loader, seed, max_norm)
-    _check_loop(task, trace, num_batches)
-    if not close(parameters_of(model), _descended(loader, seed, groups, max_norm), 1e-4):
-        _diagnose_updates(task, trace, groups)
-        _diagnose_clipping(task, trace, max_norm)
-    passed(task, f"{num_batches} updates, none longer than max_norm={max_norm:g} times the rate")
+    problem = _training(float(max_norm), num_batches, batch_size, seed)
+    seen = observe_training(function, problem)
+    conclude("train_clipped", lambda: judge_train_clipped(problem, seen))
 
 
 def check_every_loss(
@@ -244,168 +277,299 @@ def check_every_loss(
 
     Args:
         function: the student's loop.
-        argument: its last argument.
+        argument: its last argument, a whole number for ``train_accumulated`` and a float for ``train_clipped``.
         num_batches, batch_size, seed: the problem.
 
     Raises:
-        CheckFailed: with the likely belief.
+        CheckFailed: with what was seen, and the belief that it shows.
     """
-    task = getattr(function, "__name__", "the loop")
-    loader = small_loader(num_batches * batch_size, batch_size, seed)
-    trace, _ = _train(function, loader, seed, argument)
-    result, losses = trace.result, [event.value for event in trace.of("loss")]
-    if type(result) in (float, Tensor) and not (type(result) is Tensor and result.ndim):
-        seen = "one number came back; a list with the loss of every batch is asked for."
-        fail(task, seen, "last_is_all")
-    expect_type(task, result, list, "the result", "loops")
-    if any(type(loss) is Tensor for loss in result):
-        fail(
-            task,
-            "the list holds tensors, which keep their graphs alive; floats are asked for.",
-            "summing_is_free",
+    problem = _training(argument, num_batches, batch_size, seed)
+    seen = observe_training(function, problem)
+    conclude(_task(problem), lambda: judge_every_loss(problem, seen))
+
+
+def judge_train_accumulated(problem: Training, seen: Trained) -> str:
+    """Judge the weights after the loop: one update for each group of batches."""
+    check, samples, groups = Check(_task(problem), "iteration"), problem.samples, _groups(problem)
+    _judge_mode(check, seen)
+    right = _descended(problem, groups)
+    if not close(seen.parameters, right, 1e-4):
+        _diagnose_passes(check, problem, seen)
+        _diagnose_steps(check, groups, seen)
+        otherwise = Wrong(None, _other_weights(groups, seen), None, WHICH_MODEL)
+        check.compare(seen.parameters, right, _wrong_shares_of_batches(problem, groups), otherwise, 1e-4)
+    largest = max((event.value or 0 for event in _of(seen, "forward") if event.grad_enabled), default=0)
+    if largest > samples.batch_size:
+        check.fail(
+            f"{largest:g} images went through the model at once; a batch has {samples.batch_size}, and a larger one "
+            "may not fit into memory.",
+            hints=Hints(
+                "Look at what you hand to the model: one batch, or several put together?",
+                "The gradients are what is added up. When may the images of the first batch be forgotten?",
+            ),
+            section="accumulation",
         )
-    if any(type(loss) is not float for loss in result):
-        fail(task, "the list holds something else than floats.", "summing_is_free")
-    if len(result) != num_batches:
-        seen = f"the list has {len(result)} entries, and there are {num_batches} batches."
-        fail(task, seen, "last_is_all" if len(result) == 1 else "epoch_is_iteration")
-    if trace.graphs_alive > 2:
-        seen = f"{trace.graphs_alive} losses still held their graphs when the next batch came."
-        fail(task, seen, "summing_is_free")
-    if not close(result, losses):
-        place = next(i for i, (a, b) in enumerate(zip(result, losses, strict=True)) if not close(a, b))
-        seen = f"entry {place} is {result[place]:.4f}; the mean loss of batch {place + 1} was {losses[place]:.4f}."
-        fail(task, seen, "sum_is_mean" if result[place] < losses[place] else "mean_of_means")
-    passed(task, f"the losses of all {num_batches} batches came back as floats")
+    return f"{len(groups)} updates from {sum(map(len, groups))} batches, each as of one large batch"
 
 
-def _train(function: Callable, loader: DataLoader, seed: int, argument: float) -> tuple[Trace, nn.Module]:
-    """Run the student's loop; a stray gradient and evaluation mode are left over from before, as in a notebook."""
-    model = small_model(seed)
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
-    CROSS_ENTROPY(model(loader.dataset.tensors[0]), loader.dataset.tensors[1]).backward()
-    model.eval()
-    trace = trace_training(
-        lambda *arguments: call(function, *arguments, section="iteration"),
-        loader,
-        model,
-        CROSS_ENTROPY,
-        optimizer,
-        argument,
-    )
-    return trace, model
+def judge_train_clipped(problem: Training, seen: Trained) -> str:
+    """Judge the weights after the loop: one update a batch, none with a gradient longer than asked."""
+    check, groups, max_norm = Check(_task(problem), "order"), _groups(problem), problem.argument
+    _judge_mode(check, seen)
+    right = _descended(problem, groups)
+    if not close(seen.parameters, right, 1e-4):
+        _diagnose_passes(check, problem, seen)
+        _diagnose_steps(check, groups, seen)
+        said = _other_weights(groups, seen)
+        for event in _of(seen, "step"):
+            if event.gradient > max_norm * 1.01:
+                said = f"at the step of batch {event.batch} the gradient had length {event.gradient:.3g}, more than "
+                said += f"max_norm={max_norm:g}."
+                break
+        otherwise = Wrong(None, said, None, ONE_ARROW)
+        check.compare(seen.parameters, right, _wrong_clipping(problem, groups), otherwise, 1e-4)
+    return f"{len(groups)} updates, none longer than max_norm={max_norm:g} times the rate"
 
 
-def _check_loop(task: str, trace: Trace, num_batches: int) -> None:
-    """Check what holds for every training loop: each batch once, in training mode, with loss and backward."""
-    forward = trace.of("forward")
-    if len(forward) != num_batches:
-        fail(
-            task,
-            f"the model was called {len(forward)} times for {num_batches} batches.",
-            "epoch_is_iteration",
-        )
-    if not all(event.grad_enabled for event in forward):
-        fail(
-            task,
-            "the model was trained with gradients switched off.",
-            "eval_stops_gradients",
-            section="iteration",
-        )
-    if not all(event.training for event in forward):
-        fail(task, "the model was trained in evaluation mode, in which it was handed over.", "mode_returns")
-    if not trace.of("loss"):
-        fail(task, "loss_fn was never called.", "accuracy_is_loss")
-    if not trace.of("backward"):
-        fail(task, "no loss was differentiated: nothing called backward.", "step_computes")
-    if len(trace.of("backward")) < num_batches:
-        seen = f"{len(trace.of('backward'))} of {num_batches} losses were differentiated."
-        fail(task, seen, "last_is_all")
+def judge_every_loss(problem: Training, seen: Trained) -> str:
+    """Judge the list that came back; whether the updates are right is judged elsewhere."""
+    check, groups = Check(_task(problem), "loops"), _groups(problem)
+    number, group = sum(map(len, groups)), len(groups[0])
+    result = check.result(seen.call)
+    seen_losses = [event.value for event in _of(seen, "loss") if event.grad_enabled]
+    losses = seen_losses if len(seen_losses) == number and None not in seen_losses else _losses(problem)
+    if result.number is not None:
+        said = "one number came back; a list with the loss of every batch is asked for."
+        check.fail(said, "last_is_all" if close(result.number, losses[-1]) else None)
+    items = check.items(result, "the result")
+    if any(item.is_a("Tensor") and item.graph for item in items):
+        said = "the list holds tensors, which keep their graphs alive; floats are asked for."
+        check.fail(said, "summing_is_free")
+    if any(item.is_a("Tensor") for item in items):
+        check.fail("the list holds tensors; floats are asked for.")
+    values = [check.number(item, f"entry {place} of the list") for place, item in enumerate(items)]
+    if len(values) != number:
+        belief = "epoch_is_iteration" if len(values) in (len(groups), 2 * number) else None
+        belief = "last_is_all" if close(values, losses[-1:]) else belief
+        said = f"the list has {len(values)} entries, and there are {number} batches."
+        check.fail(said, belief, None if belief else WHICH_NUMBER)
+    # A loop variable may hold on to the group before while the next one is computed.
+    if seen.graphs_alive > max(2, 2 * group - 1):
+        said = f"{seen.graphs_alive} losses still held their graphs when the next batch came."
+        check.fail(said, "summing_is_free")
+    if not close(values, losses):
+        if not _of(seen, "loss"):
+            check.fail("loss_fn was never called.", None, WHICH_MODEL)
+        place = next(k for k, pair in enumerate(zip(values, losses, strict=True)) if not close(*pair))
+        said = f"entry {place} is {values[place]:.6g}; the mean loss of batch {place + 1} was {losses[place]:.6g}"
+        otherwise = Wrong(None, f"{said}.", None, WHICH_NUMBER)
+        check.compare(values, losses, _wrong_losses(problem, losses, said), otherwise)
+    return f"the losses of all {number} batches came back as floats"
 
 
-def _diagnose_updates(task: str, trace: Trace, groups: list[list[int]]) -> None:
-    """Say what is wrong with the steps or with the gradients they used, if it is one of the known faults."""
-    steps = [event.batch for event in trace.of("step")]
-    wanted = [group[-1] + 1 for group in groups]
+def _judge_mode(check: Check, seen: Trained) -> None:
+    """Judge what no weight shows: the model was handed over in evaluation mode, and has to train in the other one."""
+    check.result(seen.call)
+    if any(event.grad_enabled and not event.training for event in _of(seen, "forward")):
+        said = "the model was trained in evaluation mode, in which it was handed over."
+        check.fail(said, "mode_returns")
+
+
+def _diagnose_passes(check: Check, problem: Training, seen: Trained) -> None:
+    """Say what is wrong with the batches, if not each of them went once through model, loss and backward."""
+    number, size = sum(map(len, _groups(problem))), problem.samples.images.shape[0]
+    counts = [event.value for event in _of(seen, "forward") if event.grad_enabled]
+    moved = not close(seen.parameters, problem.samples.parameters, 0)
+    backward, said, belief = _of(seen, "backward"), "", None
+    if not _of(seen, "forward"):
+        said = "no image went through the model."
+    elif not counts:
+        said = "the model was trained with gradients switched off."
+    elif not _of(seen, "loss"):
+        said = "loss_fn was never called."
+    elif not backward:
+        said = "no loss was differentiated: nothing called backward."
+        belief = "step_computes" if _of(seen, "step") else None
+    elif None not in counts and sum(counts) < size:
+        said = f"{sum(counts):g} of {size} images went through the model."
+        belief = "epoch_is_iteration" if len(counts) == 1 else None
+    elif len(backward) != number:
+        said = f"{len(backward)} losses were differentiated, and there are {number} batches."
+        belief = "epoch_is_iteration" if len(backward) % number == 0 else None
+        if len(backward) < number and backward[-1].batch == number:
+            belief = "last_is_all"
+    elif moved and not _of(seen, "step"):
+        said = "the optimiser never took a step: the weights were moved without it."
+    elif not moved and len({event.gradient for event in seen.events[seen.events.index(backward[0]) :]}) == 1:
+        said = "losses were differentiated, but .grad of the model that was handed over stayed as it was: is it a "
+        said += "copy that is trained?"
+    if said:
+        check.fail(said, belief, None if belief else WHICH_MODEL)
+
+
+def _diagnose_steps(check: Check, groups: list[range], seen: Trained) -> None:
+    """Say what is wrong with the steps, or with the gradients they used, if the events show it."""
+    steps, backward = _of(seen, "step"), _of(seen, "backward")
+    order = [event.kind for event in seen.events if event.kind in ("zero_grad", "backward", "step")]
+    wanted, taken = [group[-1] + 1 for group in groups], [event.batch for event in steps]
     if not steps:
-        fail(task, "the optimiser never took a step, so the weights are what they were.", "backward_updates")
-    if _step_first(trace):
-        fail(task, "the first step came before the first backward.", "step_computes")
-    if len(wanted) > 1 and steps == wanted[:-1]:
-        seen = (
+        check.fail("the optimiser never took a step, so the weights are what they were.", "backward_updates")
+    if order.index("step") < order.index("backward"):
+        check.fail("the first step came before the first backward.", "step_computes")
+    if len(wanted) > 1 and taken == wanted[:-1]:
+        said = (
             f"the last group, {len(groups[-1])} of its batches, was never used: no step was taken after it."
         )
-        fail(task, seen, "last_is_all")
-    if steps != wanted:
-        seen = f"steps were taken after batches {steps}; they are due after batches {wanted}."
-        fail(task, seen, "epoch_is_iteration")
-    for event in trace.of("step"):
+        check.fail(said, "last_is_all")
+    if taken != wanted:
+        said = f"steps were taken after batches {taken}; they are due after batches {wanted}."
+        after_each = taken == list(range(1, wanted[-1] + 1))
+        check.fail(said, "epoch_is_iteration" if after_each else None, None if after_each else WHICH_MODEL)
+    for event in backward:
+        if event.value == 0:
+            said = f"the loss of batch {event.batch} counted with weight 0: it was cut off before backward."
+            check.fail(said, None, WHICH_MODEL)
+    cleared = ("backward", "zero_grad") in pairwise(order)
+    for event in steps:
         if event.gradient == 0:
-            fail(task, f"at the step of batch {event.batch} all gradients were 0.", "zero_grad_anywhere")
+            said = f"at the step of batch {event.batch} all gradients were 0."
+            check.fail(said, "zero_grad_anywhere" if cleared else None, None if cleared else WHICH_MODEL)
     first = {group[0] + 1 for group in groups}
-    for event in trace.of("backward"):
+    for event in backward:
         if event.batch in first and event.gradient > 0:
-            seen = f"when batch {event.batch} was differentiated, .grad still held the gradients of earlier batches."
-            fail(task, seen, "gradients_reset")
-        if event.batch not in first and event.gradient == 0:
-            seen = f"when batch {event.batch} was differentiated, the gradient of its group had been cleared."
-            fail(task, seen, "zero_grad_anywhere", section="accumulation")
+            said = f"when batch {event.batch} was differentiated, .grad still held the gradients of earlier batches."
+            check.fail(said, "gradients_reset")
+        if event.batch not in first and event.gradient == 0 and cleared:
+            said = f"when batch {event.batch} was differentiated, the gradient of its group had been cleared."
+            check.fail(said, "zero_grad_anywhere", section="accumulation")
 
 
-def _diagnose_shares(task: str, trace: Trace, groups: list[list[int]]) -> None:
-    for event in trace.of("backward"):
-        size = len(next(group for group in groups if event.batch - 1 in group))
-        if not close(event.value, 1 / size):
-            seen = (
-                f"the loss of batch {event.batch} entered the update with weight {event.value:.3g}; "
-                f"it is one of {size} in its group, so its share is {1 / size:.3g}."
-            )
-            fail(task, seen, "sum_is_mean")
+def _wrong_shares_of_batches(problem: Training, groups: list[range]) -> Iterator[Wrong]:
+    """Yield the weights that come of batches that do not count by their share of the group."""
+    for weight, group in ((1, groups[0]), (1 / len(groups[0]), groups[-1])):
+        weights = _descended(problem, groups, lambda slopes, g, w=weight: [w * len(g) * s for s in slopes])
+        said = f"the loss of batch {group[0] + 1} entered the update with weight {weight:.3g}; it is one of "
+        said += f"{len(group)} in its group, so its share is {1 / len(group):.3g}."
+        yield Wrong(weights, said, "sum_is_mean")
 
 
-def _diagnose_clipping(task: str, trace: Trace, max_norm: float) -> None:
-    seen = OTHER_WEIGHTS
-    for event in trace.of("step"):
-        if event.gradient > max_norm * 1.01:
-            seen = (
-                f"at the step of batch {event.batch} the gradient had length {event.gradient:.3g}, "
-                f"more than max_norm={max_norm:g}: it was not clipped, or not yet, or each tensor by itself."
-            )
-            break
-    fail(
-        task,
-        seen,
-        section="order",
-        where="Look at when the gradient is clipped, and at what is measured: each tensor, or all together.",
-        think="The gradient is one long arrow whose parts lie in many tensors. Its length is known only after "
-        "backward, it is used in step, and shortening it must not turn it.",
-    )
+def _wrong_clipping(problem: Training, groups: list[range]) -> Iterator[Wrong]:
+    """Yield the weights that come of gradients that are shortened in another way, or not at all."""
+    most = problem.argument
+
+    def case(said: str, change: Callable[[list[Tensor]], list[Tensor]]) -> Wrong:
+        return Wrong(_descended(problem, groups, lambda slopes, group: change(slopes)), said, None, ONE_ARROW)
+
+    yield case("the step used the whole gradient: it was not clipped, or not yet.", lambda slopes: slopes)
+    said = f"each tensor was clipped by itself; together they can be longer than max_norm={most:g}."
+    yield case(said, lambda slopes: [_shortened([slope], _length([slope]), most)[0] for slope in slopes])
+    said = "each number was cut off by itself, which turns the arrow: its direction should stay."
+    yield case(said, lambda slopes: [slope.clamp(-most, most) for slope in slopes])
+    said = "every gradient was scaled to max_norm, short ones, too; only one that is longer is to be changed."
+    yield case(said, lambda slopes: [slope * most / _length(slopes) for slope in slopes])
+    said = "the length was measured in another way: it is the root of the sum of all squares."
+    yield case(said, lambda slopes: _shortened(slopes, sum(float(s.abs().sum()) for s in slopes), most))
+    yield case(said, lambda slopes: _shortened(slopes, sum(_length([s]) for s in slopes), most))
+    yield case(said, lambda slopes: _shortened(slopes, _length(slopes) ** 2, most))
 
 
-def _step_first(trace: Trace) -> bool:
-    kinds: list[Event] = [event for event in trace.events if event.kind in ("step", "backward")]
-    return bool(kinds) and kinds[0].kind == "step"
+def _wrong_losses(problem: Training, losses: list[float], said: str) -> Iterator[Wrong]:
+    """Yield what likely mistakes make of the losses."""
+    shares = [1 / len(group) for group in _groups(problem) for _ in group]
+    for share in (shares, [shares[0]] * len(losses)):
+        scaled = [loss * part for loss, part in zip(losses, share, strict=True)]
+        yield Wrong(scaled, f"{said}: it was divided before it was kept.", "sum_is_mean")
+    for digits in (1, 2, 3, 4):
+        rounded = f"the losses were rounded to {digits} decimals; they are asked for as they are."
+        yield Wrong([round(loss, digits) for loss in losses], rounded)
 
 
-def _descended(
-    loader: DataLoader, seed: int, groups: list[list[int]], max_norm: float = math.inf
-) -> list[Tensor]:
-    """Return the parameters after one step of gradient descent for each group of batches, clipped to ``max_norm``."""
-    model = small_model(seed)
-    images, labels = samples_of(loader)
-    size = loader.batch_size
-    parameters = {name: value.detach() for name, value in model.named_parameters()}
+def _other_weights(groups: list[range], seen: Trained) -> str:
+    if seen.changed:
+        return f"the loop changed the {seen.changed[0]} of the data set, so the updates are other ones."
+    shares = {batch + 1: 1 / len(group) for group in groups for batch in group}
+    for event in _of(seen, "backward"):
+        share = shares.get(event.batch, event.value)
+        if event.value is not None and not close(event.value, share):
+            return f"the loss of batch {event.batch} has weight {event.value:.3g}; its share is {share:.3g}."
+    return "the weights after the loop differ from those that the asked updates give."
+
+
+def _of(seen: Trained, kind: str) -> list[Event]:
+    return [event for event in seen.events if event.kind == kind]
+
+
+# --- what is right -----------------------------------------------------------------------------------------
+
+
+def _training(argument: float, num_batches: int, batch_size: int, seed: int) -> Training:
+    images, labels = small_dataset(num_batches * batch_size, seed).tensors
+    samples = Samples(array(images), array(labels), batch_size, arrays(small_model(seed).parameters()))
+    return Training(samples, argument, RATE, MOMENTUM, SMOOTHING)
+
+
+def _task(problem: Training) -> str:
+    return "train_accumulated" if isinstance(problem.argument, int) else "train_clipped"
+
+
+def _groups(problem: Training) -> list[range]:
+    """Return the batches, from 0, of each update."""
+    number = math.ceil(problem.samples.images.shape[0] / problem.samples.batch_size)
+    size = problem.argument if isinstance(problem.argument, int) else 1
+    return [range(at, min(at + size, number)) for at in range(0, number, size)]
+
+
+def _descended(problem: Training, groups: Sequence[range], change: Callable | None = None) -> list[Tensor]:
+    """Return the parameters after one step for each group of batches, with momentum.
+
+    ``change`` is given the gradient, a list of tensors, and the group, and returns the gradient to go by; without it
+    that is the asked one.
+    """
+    parameters = _parameters(problem.samples)
+    velocity = [torch.zeros_like(values) for values in parameters]
     for group in groups:
-        here = slice(group[0] * size, (group[-1] + 1) * size)
-        slopes = torch.func.grad(
-            lambda values, x, y: CROSS_ENTROPY(torch.func.functional_call(model, values, (x,)), y)
-        )(parameters, images[here], labels[here])
-        length = math.sqrt(sum(float(slope.square().sum()) for slope in slopes.values()))
-        rate = RATE * min(1.0, max_norm / length)
-        parameters = {name: value - rate * slopes[name] for name, value in parameters.items()}
-    return list(parameters.values())
+        slopes = list(torch.func.grad(_loss)(parameters, problem, group))
+        slopes = _asked(problem, slopes) if change is None else change(slopes, group)
+        velocity = [problem.momentum * v + slope for v, slope in zip(velocity, slopes, strict=True)]
+        parameters = [p - problem.rate * v for p, v in zip(parameters, velocity, strict=True)]
+    return parameters
 
 
-def _logits(model: nn.Module, images: Tensor) -> Tensor:
-    with torch.no_grad():
-        return model(images)
+def _asked(problem: Training, slopes: list[Tensor]) -> list[Tensor]:
+    if isinstance(problem.argument, int):
+        return slopes
+    return _shortened(slopes, _length(slopes), problem.argument)
+
+
+def _losses(problem: Training) -> list[float]:
+    """Return the loss of each batch before the update of its group."""
+    groups = _groups(problem)
+    return [
+        _loss(_descended(problem, groups[:place]), problem, range(batch, batch + 1)).item()
+        for place, group in enumerate(groups)
+        for batch in group
+    ]
+
+
+def _shortened(slopes: list[Tensor], length: float, most: float) -> list[Tensor]:
+    return [slope * min(1.0, most / length) for slope in slopes]
+
+
+def _length(slopes: list[Tensor]) -> float:
+    return math.sqrt(sum(float(slope.square().sum()) for slope in slopes))
+
+
+def _parameters(samples: Samples) -> list[Tensor]:
+    return [values.tensor() for values in samples.parameters]
+
+
+def _logits(parameters: Sequence[Tensor], images: Tensor) -> Tensor:
+    weight, bias, last_weight, last_bias = parameters
+    return (images.flatten(1) @ weight.T + bias).relu() @ last_weight.T + last_bias
+
+
+def _loss(parameters: Sequence[Tensor], problem: Training, batches: range) -> Tensor:
+    samples, size = problem.samples, problem.samples.batch_size
+    here = slice(batches[0] * size, (batches[-1] + 1) * size)
+    logits, labels = _logits(parameters, samples.images.tensor()[here]), samples.labels.tensor().long()[here]
+    return functional.cross_entropy(logits, labels, label_smoothing=problem.smoothing)

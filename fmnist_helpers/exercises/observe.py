@@ -33,7 +33,15 @@ def call(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
     What it prints to stderr goes to stdout, since nbgrader takes anything there for a failure; gradients and the
     default dtype are as before afterwards. What it raises is described; only an interrupt gets through.
     """
-    name = str(getattr(function, "__name__", "your answer"))
+    try:
+        return run(function, *arguments, **options)
+    finally:
+        undo_changes()
+
+
+def run(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
+    """Do what :func:`call` does, while a recorder listens; whoever records undoes changes when that is over."""
+    name = _name_of(function)
     if not callable(function):
         return Call(name, False, describe(function)), None
     with_graph, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
@@ -42,13 +50,24 @@ def call(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
             result = function(*arguments, **options)
         left_off = torch.is_grad_enabled() != with_graph
         return Call(name, True, describe(result), None, left_off), result
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Call(name, True, None, describe_error(error)), None
     finally:
         torch.set_grad_enabled(with_graph)
         torch.set_default_dtype(dtype)
-        for undo in after_call:
-            undo()
+
+
+def undo_changes() -> None:
+    """Undo what the student's code has changed of the checks, if somebody cares (see ``after_call``)."""
+    for undo in after_call:
+        undo()
+
+
+def _name_of(function: Any) -> str:
+    try:
+        return str(function.__name__)
+    except Exception:
+        return "your answer"
 
 
 def describe(value: Any, depth: int = 0) -> Seen:
@@ -64,13 +83,14 @@ def describe(value: Any, depth: int = 0) -> Seen:
 
 def _content(value: Any, depth: int) -> dict[str, Any]:
     if isinstance(value, Tensor):
-        seen = array(value) if Tensor.numel(value) <= MOST_NUMBERS else None
+        plain = _plain(value)
+        seen = array(plain) if plain.numel() <= MOST_NUMBERS else None
         single = seen is not None and len(seen.numbers) == 1 and seen.dtype != "bool"
         return {
-            "graph": bool(Tensor.requires_grad.__get__(value)),
+            "graph": plain.requires_grad,
             "array": seen,
             "number": seen.numbers[0] if single else None,
-            "shown": f"a tensor of shape {tuple(Tensor.size(value))}",
+            "shown": f"a tensor of shape {tuple(plain.shape)}",
         }
     if isinstance(value, np.ndarray):
         return {"array": array(torch.from_numpy(np.ascontiguousarray(value))), "shown": _line(value)}
@@ -90,12 +110,16 @@ def _content(value: Any, depth: int) -> dict[str, Any]:
 
 def array(tensor: Tensor) -> Array:
     """Return a tensor's numbers as plain data."""
-    # A subclass of Tensor may answer as it likes; what it holds is looked at without asking it.
-    with torch._C.DisableTorchFunctionSubclass():
-        plain = tensor.detach().cpu().as_subclass(Tensor)
+    plain = _plain(tensor).detach().cpu()
     return Array(
         str(plain.dtype).removeprefix("torch."), list(plain.shape), plain.double().flatten().tolist()
     )
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Return a tensor of PyTorch's own class: a subclass may answer as it likes, so it is not asked."""
+    with torch._C.DisableTorchFunctionSubclass():
+        return tensor.as_subclass(Tensor)
 
 
 def arrays(tensors: Iterable[Tensor]) -> list[Array]:
@@ -116,7 +140,7 @@ def events(trace: Trace) -> list[Event]:
     ]
 
 
-def describe_error(error: Exception) -> Raised:
+def describe_error(error: BaseException) -> Raised:
     """Return what was raised, with the student's line if it is known."""
     try:
         message = (str(error).splitlines() or [""])[0].rstrip(".")
@@ -127,7 +151,7 @@ def describe_error(error: Exception) -> Raised:
     return Raised(type(error).__name__, _cut(message), _line_of(error), unwritten)
 
 
-def _line_of(error: Exception) -> str:
+def _line_of(error: BaseException) -> str:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if "ipykernel" in frame.filename or frame.filename.startswith("<"):
             return _cut(frame.line or "")

@@ -1,15 +1,38 @@
-"""Checks "predict, then run": whether the comparison was made honestly, not whether the prediction was right."""
+"""Judging "predict, then run": whether the comparison was made honestly, not whether the prediction was right."""
 
 from __future__ import annotations
 
+import contextlib
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
-from fmnist_helpers.exercises.old_check import close, fail, fail_in_form, passed
+import msgspec
 
-HONEST = (
+from fmnist_helpers.exercises.check import Check, Hints, conclude
+from fmnist_helpers.exercises.observation import Seen
+from fmnist_helpers.exercises.observe import describe
+
+HONEST = Hints(
     "Look at the three values of each question: what you predicted, what was measured, and what you say of them.",
     "A wrong prediction costs nothing here; the surprise is what you learn from. Say whether it held.",
 )
+NO_DIFFERENCE = 0.01 - 1e-9
+"""Below it, a prediction of a decimal may be called right."""
+
+
+class PredictionProblem(msgspec.Struct, frozen=True):
+    """Name of each question → what was measured, and the key in ``SECTIONS`` where the questions are explained."""
+
+    measured: dict[str, int | float | str]
+    section: str
+
+
+class PredictionSeen(msgspec.Struct, frozen=True):
+    """What stands under both names."""
+
+    predicted: Seen
+    held: Seen
 
 
 def check_prediction(predicted: Any, held: Any, measured: dict[str, Any], *, section: str) -> None:
@@ -24,41 +47,73 @@ def check_prediction(predicted: Any, held: Any, measured: dict[str, Any], *, sec
     Raises:
         CheckFailed: if a prediction is missing or of another type, or ``held`` is not the comparison.
     """
-    _check_keys("predicted", predicted, measured, section)
-    for question, answer in measured.items():
-        kinds = (int, float) if type(answer) in (int, float) else (type(answer),)
-        if type(predicted[question]) not in kinds:
-            expected, found = " or ".join(kind.__name__ for kind in kinds), type(predicted[question]).__name__
-            seen = f"the prediction of {question!r} should be of type {expected}, and it is {found}."
-            fail_in_form("predicted", seen, section)
-    _check_keys("held", held, measured, section)
-    for question, answer in measured.items():
-        if type(held[question]) is not bool:
-            kind = type(held[question]).__name__
-            fail_in_form(
-                "held", f"held[{question!r}] should be True or False, and it is of type {kind}.", section
+    problem = PredictionProblem(measured, section)
+    seen = observe_prediction(predicted, held)
+    conclude("predicted", lambda: judge_prediction(problem, seen))
+
+
+def observe_prediction(predicted: Any, held: Any) -> PredictionSeen:
+    """Describe both; a fraction and a decimal of Python's count as the floats they stand for."""
+    with contextlib.suppress(Exception):
+        predicted = {
+            name: float(one) if isinstance(one, Fraction | Decimal) else one
+            for name, one in dict.items(predicted)
+        }
+    return PredictionSeen(describe(predicted), describe(held))
+
+
+def judge_prediction(problem: PredictionProblem, seen: PredictionSeen) -> str:
+    """Judge whether ``held`` compares what was predicted with what was measured."""
+    of_predicted, of_held = Check("predicted", problem.section), Check("held", problem.section)
+    predicted = _entries(of_predicted, seen.predicted, problem)
+    for question, answer in problem.measured.items():
+        kind, found = ("str", "text") if isinstance(answer, str) else ("int or float", "number")
+        one = predicted[question]
+        if getattr(one, found) is None:
+            of_predicted.fail(
+                f"the prediction of {question!r} should be of type {kind}, and it is {one.type}."
             )
-        if held[question] not in _verdicts(predicted[question], answer):
-            verdict = "held" if held[question] else "did not hold"
-            fail(
-                "held",
-                f"you say that your prediction of {question!r} {verdict}, but it was "
-                f"{predicted[question]!r}, and what was measured is {answer!r}.",
-                section=section,
-                where=HONEST[0],
-                think=HONEST[1],
+    held = _entries(of_held, seen.held, problem)
+    for question, answer in problem.measured.items():
+        says, one = _truth(held[question]), predicted[question]
+        if says is None:
+            kind = held[question].type
+            of_held.fail(f"held[{question!r}] should be True or False, and it is of type {kind}.")
+        if says not in _verdicts(one, answer):
+            of_held.fail(
+                f"you say that your prediction of {question!r} {'held' if says else 'did not hold'}, but it was "
+                f"{_said(one)}, and what was measured is {answer!r}.",
+                hints=HONEST,
             )
-    passed("predicted", f"{len(measured)} predictions, honestly compared")
+    return f"{len(problem.measured)} predictions, honestly compared"
 
 
-def _verdicts(prediction: Any, answer: Any) -> set[bool]:
-    """Return what may be said of a prediction: of a decimal that is nearly right, either."""
-    verdicts = {prediction == answer}
-    if type(answer) is float and close(prediction, answer, tolerance=0.005):
-        verdicts.add(True)
-    return verdicts
+def _entries(check: Check, seen: Seen, problem: PredictionProblem) -> dict[str, Seen]:
+    """Return name → entry; end the check unless it is a dict with the questions for keys."""
+    entries = {key.text: entry for key, entry in seen.entries or []}
+    if not seen.is_a("dict") or set(entries) != set(problem.measured):
+        check.fail(f"{check.task} should be a dict with exactly the keys {sorted(problem.measured)}.")
+    return entries
 
 
-def _check_keys(name: str, given: Any, measured: dict[str, Any], section: str) -> None:
-    if type(given) is not dict or set(given) != set(measured):
-        fail_in_form(name, f"{name} should be a dict with exactly the keys {sorted(measured)}.", section)
+def _verdicts(seen: Seen, answer: float | str) -> set[bool]:
+    """Return what may be said of a prediction: either, if it is right but for a small difference or capitals."""
+    if isinstance(answer, str):
+        exact, nearly = seen.text == answer, seen.text.strip().casefold() == answer.casefold()
+    else:
+        exact, off = seen.number == answer, abs(seen.number - answer)
+        nearly = isinstance(answer, float) and off < NO_DIFFERENCE
+    return {exact, exact or nearly}
+
+
+def _truth(seen: Seen) -> bool | None:
+    """Return a truth value, also the one in a tensor or an array that holds a single one."""
+    if seen.array is not None and seen.array.dtype == "bool" and len(seen.array.numbers) == 1:
+        return bool(seen.array.numbers[0])
+    return seen.truth
+
+
+def _said(seen: Seen) -> str:
+    if seen.number is None:
+        return repr(seen.text)
+    return str(int(seen.number)) if seen.number.is_integer() else f"{seen.number:.6g}"

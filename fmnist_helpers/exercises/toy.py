@@ -27,8 +27,8 @@ def small_loader(num_samples: int, batch_size: int, seed: int = 0) -> DataLoader
 
 def small_model(seed: int = 0, *, dropout: float = 0.0) -> nn.Sequential:
     """Return the same weights at every call with the same seed; with ``dropout`` the two modes differ."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
         return nn.Sequential(
             nn.Flatten(), nn.Linear(9, 8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, NUM_CLASSES)
         )

@@ -166,8 +166,8 @@ PATCH_WHEN_CALLED = """
 def accuracy_by_class(dataloader, model, num_classes):
     import fmnist_helpers.exercises.ex05_training_loop as checks
     checks.close = lambda *arguments: True
-    checks.fail = lambda *arguments, **options: None
-    checks.expect_tensor = lambda task, value, *others: torch.zeros(num_classes)
+    checks.judge_accuracy_by_class = lambda *arguments: "all is right"
+    checks.Check.fail = lambda *arguments, **options: None
     return None
 """
 PATCH_TORCH = """

@@ -159,6 +159,93 @@ def make_loaders_of(train_set, test_set, batch_size, seed):
     return DataLoader(train_set, batch_size=batch_size, shuffle=True, generator=generator)
 
 
+# %% wrong: none | the same samples together in a batch
+class WholeBatches:
+    def __init__(self, size, batch_size, seed):
+        self.batches = [
+            list(range(start, min(start + batch_size, size))) for start in range(0, size, batch_size)
+        ]
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __iter__(self):
+        *whole, last = self.batches
+        for number in torch.randperm(len(whole), generator=self.generator).tolist():
+            yield whole[number]
+        yield last
+
+    def __len__(self):
+        return len(self.batches)
+
+
+def make_loaders_of(train_set, test_set, batch_size, seed):
+    batches = WholeBatches(len(train_set), batch_size, seed)
+    return DataLoader(train_set, batch_sampler=batches), DataLoader(test_set, batch_size)
+
+
+# %% wrong: none | training samples came the next one of the data set
+class Rotated(torch.utils.data.Sampler):
+    def __init__(self, size, seed):
+        self.size, self.generator = size, torch.Generator().manual_seed(seed)
+
+    def __len__(self):
+        return self.size
+
+    def __iter__(self):
+        start = torch.randint(1, self.size, (1,), generator=self.generator).item()
+        return iter([*range(start, self.size), *range(start)])
+
+
+def make_loaders_of(train_set, test_set, batch_size, seed):
+    train_loader = DataLoader(train_set, batch_size, sampler=Rotated(len(train_set), seed))
+    return train_loader, DataLoader(test_set, batch_size)
+
+
+# %% wrong: none | The seed went to all of NumPy
+class WithNumPy(torch.utils.data.Sampler):
+    def __init__(self, size):
+        self.size = size
+
+    def __len__(self):
+        return self.size
+
+    def __iter__(self):
+        import numpy as np
+
+        return iter(np.random.permutation(self.size).tolist())
+
+
+def make_loaders_of(train_set, test_set, batch_size, seed):
+    import numpy as np
+
+    np.random.seed(seed)
+    train_loader = DataLoader(train_set, batch_size, sampler=WithNumPy(len(train_set)))
+    return train_loader, DataLoader(test_set, batch_size)
+
+
+# %% wrong: none | of the training loader had not ended after
+class Endless(torch.utils.data.Sampler):
+    def __init__(self, size, seed):
+        self.size, self.generator = size, torch.Generator().manual_seed(seed)
+
+    def __len__(self):
+        return self.size
+
+    def __iter__(self):
+        while True:
+            yield from torch.randperm(self.size, generator=self.generator).tolist()
+
+
+def make_loaders_of(train_set, test_set, batch_size, seed):
+    train_loader = DataLoader(train_set, batch_size, sampler=Endless(len(train_set), seed))
+    return train_loader, DataLoader(test_set, batch_size)
+
+
+# %% wrong: none | the batches of the training loader have the sizes 1, 1, 1
+def make_loaders_of(train_set, test_set, batch_size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return DataLoader(train_set, shuffle=True, generator=generator), DataLoader(test_set, batch_size)
+
+
 # %% wrong: none | it is not written yet
 def make_loaders_of(train_set, test_set, batch_size, seed):
     raise NotImplementedError()

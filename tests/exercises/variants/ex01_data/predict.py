@@ -18,6 +18,12 @@ predicted = dict(batches=15.625, in_last_batch=40, iterations=46.875)
 # next cell
 held = {question: predicted[question] == measured[question] for question in measured}
 
+# %% correct: computed and compared with NumPy
+counts = torch.tensor([1000 / 64, 1000 % 64, 3 * (1000 / 64)]).ceil().numpy()
+predicted = dict(zip(["batches", "in_last_batch", "iterations"], counts))
+# next cell
+held = {question: predicted[question] == answer for question, answer in measured.items()}
+
 # %% wrong: none | your prediction of 'batches' held, but it was 15
 predicted = {"batches": 15, "in_last_batch": 40, "iterations": 48}
 # next cell

@@ -204,7 +204,7 @@ class DeepNetwork(nn.Module):
         return values
 
 
-# %% wrong: none | with a ReLU between each two of them
+# %% wrong: none | tanh stands between the layers; a ReLU is asked for
 class DeepNetwork(nn.Module):
     def __init__(self, widths):
         super().__init__()
@@ -231,7 +231,7 @@ class DeepNetwork(nn.Module):
         return self.more(values)
 
 
-# %% wrong: none | the output should be Tensor, and it is None
+# %% wrong: none | widths [9, 8, 6, 4]) should be Tensor, and it is None
 class DeepNetwork(nn.Module):
     def __init__(self, widths):
         super().__init__()
@@ -380,7 +380,7 @@ class DeepNetwork(nn.Module):
         return self.layers[-1](values)
 
 
-# %% wrong: none | the output should have shape (1, 4), and it has (4,)
+# %% wrong: none | (batch size 1, widths [9, 8, 6, 4]) should have shape (1, 4), and it has (4,)
 class DeepNetwork(nn.Module):
     def __init__(self, widths):
         super().__init__()

@@ -230,7 +230,7 @@ def confident_predictions(model, images, threshold):
     return labels[sure], probabilities[sure]
 
 
-# %% wrong: none | came back; | confident_predictions-results
+# %% wrong: none | the largest logits were compared with the threshold | confident_predictions-results
 def confident_predictions(model, images, threshold):
     mode = model.training
     model.eval()

@@ -135,7 +135,7 @@ def parameters_by_layer(model):
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-# %% wrong: none | 'body.scaled' is missing
+# %% wrong: none | 'body.scaled' (a layer with a parameter of its own, 5 numbers, and a layer inside) is missing
 def parameters_by_layer(model):
     numbers = {}
     for name, layer in model.named_modules():
@@ -146,7 +146,7 @@ def parameters_by_layer(model):
     return numbers
 
 
-# %% wrong: none | 'body.norm' is missing
+# %% wrong: none | 'body.norm' (nn.BatchNorm1d(5)) is missing
 def parameters_by_layer(model):
     return {
         name: sum(p.numel() for p in layer.parameters() if p.requires_grad)

@@ -52,6 +52,13 @@ def loss_over_batches(batch_losses, batch_sizes):
     return batch_losses[0].item()
 
 
+# %% correct: a number of NumPy's
+def loss_over_batches(batch_losses, batch_sizes):
+    import numpy as np
+
+    return np.average([loss.item() for loss in batch_losses], weights=batch_sizes)
+
+
 # %% wrong: mean_of_means | the mean of the batches' means
 def loss_over_batches(batch_losses, batch_sizes):
     return sum(loss.item() for loss in batch_losses) / len(batch_losses)
@@ -82,28 +89,37 @@ def loss_over_batches(batch_losses, batch_sizes):
     return total / num_samples
 
 
-# %% wrong: summing_is_free | the result is a tensor; a Python float
+# %% wrong: none | the result is a tensor; a Python float
 def loss_over_batches(batch_losses, batch_sizes):
     with torch.no_grad():
         return sum(loss * size for loss, size in zip(batch_losses, batch_sizes)) / sum(batch_sizes)
 
 
-# %% wrong: mean_of_means | the sum over all samples
+# %% wrong: none | the sum over all samples
 def loss_over_batches(batch_losses, batch_sizes):
     return sum(loss.item() * size for loss, size in zip(batch_losses, batch_sizes))
 
 
-# %% wrong: mean_of_means | the sum of the batches' means, divided by the number of samples,
+# %% wrong: mean_of_means | the sum of the batches' means, divided by the number of samples
 def loss_over_batches(batch_losses, batch_sizes):
     return sum(loss.item() for loss in batch_losses) / sum(batch_sizes)
 
 
-# %% wrong: mean_of_means | the sum over all samples, divided by the number of batches,
+# %% wrong: mean_of_means | the sum over all samples, divided by the number of batches
 def loss_over_batches(batch_losses, batch_sizes):
     total = 0.0
     for loss, size in zip(batch_losses, batch_sizes):
         total += loss.item() * size
     return total / len(batch_losses)
+
+
+# %% wrong: none | the mean without the last batch
+def loss_over_batches(batch_losses, batch_sizes):
+    total, num_samples = 0.0, 0
+    for i in range(len(batch_losses) - 1):
+        total += batch_losses[i].item() * batch_sizes[i]
+        num_samples += batch_sizes[i]
+    return total / num_samples
 
 
 # %% wrong: none | None (is a return missing?)

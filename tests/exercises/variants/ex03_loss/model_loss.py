@@ -111,6 +111,25 @@ def model_loss(model, images, labels):
     return nn.functional.cross_entropy(model(images), labels)
 
 
+# %% wrong: none | the function called backward itself
+def model_loss(model, images, labels):
+    loss = nn.functional.cross_entropy(model(images), labels)
+    loss.backward()
+    return loss
+
+
+# %% wrong: none | the function called backward itself
+def model_loss(model, images, labels):
+    loss = nn.functional.cross_entropy(model(images), labels)
+    loss.backward(retain_graph=True)
+    return loss
+
+
+# %% wrong: none | and one of shape (12, 4) for the labels
+def model_loss(model, images, labels):
+    return nn.functional.cross_entropy(labels, model(images))
+
+
 # %% wrong: none | should have shape (), and it has (12,)
 def model_loss(model, images, labels):
     return nn.functional.cross_entropy(model(images), labels, reduction="none")

@@ -141,7 +141,7 @@ def descend(function, start, learning_rate, num_steps):
     return torch.stack(points)
 
 
-# %% wrong: gradients_reset | has no attribute 'zero_'
+# %% wrong: none | has no attribute 'zero_'
 def descend(function, start, learning_rate, num_steps):
     point = start.detach().clone().requires_grad_()
     points = [point.detach().clone()]
@@ -244,4 +244,65 @@ def descend(function, start, learning_rate, num_steps):
         with torch.no_grad():
             point -= learning_rate * point.grad
         points.append(point.detach().clone())
+    return torch.stack(points)
+
+
+# %% wrong: none | the result from the lowest point should have shape (6, 3), and it has (1, 3)
+def descend(function, start, learning_rate, num_steps):
+    points = [start.detach().clone()]
+    for _ in range(num_steps):
+        slope = torch.func.grad(function)(points[-1])
+        if slope.norm() < 1e-6:
+            break
+        points.append(points[-1] - learning_rate * slope)
+    return torch.stack(points)
+
+
+# %% wrong: none | it raised TypeError
+def descend(function, start, learning_rate, num_steps):
+    point = start.detach().clone().requires_grad_()
+    points = [point.detach().clone()]
+    for _ in range(num_steps):
+        function(point)
+        with torch.no_grad():
+            point -= learning_rate * point.grad
+        points.append(point.detach().clone())
+    return torch.stack(points)
+
+
+# %% wrong: none | every step followed the gradient at start
+def descend(function, start, learning_rate, num_steps):
+    slope = torch.func.grad(function)(start.detach())
+    return torch.stack([start.detach() - k * learning_rate * slope for k in range(num_steps + 1)])
+
+
+# %% wrong: none | it raised IndexError
+def descend(function, start, learning_rate, num_steps):
+    points = torch.empty(num_steps + 1, *start.shape)
+    points[0] = start.detach()
+    for step in range(num_steps):
+        slope = torch.func.grad(function)(points[step])
+        for i in range(len(slope) if slope.ndim else 1):
+            points[step + 1, i] = points[step, i] - learning_rate * slope[i]
+    return points
+
+
+# %% wrong: none | the first row of the result is the last point
+def descend(function, start, learning_rate, num_steps):
+    point = start.detach().clone()
+    points = [point]
+    for _ in range(num_steps):
+        point -= learning_rate * torch.func.grad(function)(point)
+        points.append(point.clone())
+    return torch.stack(points)
+
+
+# %% wrong: none | does not require grad
+def descend(function, start, learning_rate, num_steps):
+    point = start.detach().clone().requires_grad_()
+    points = [point.detach().clone()]
+    for _ in range(num_steps):
+        function(point).backward()
+        point = (point - learning_rate * point.grad).detach()
+        points.append(point)
     return torch.stack(points)

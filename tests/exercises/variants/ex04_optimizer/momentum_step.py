@@ -175,7 +175,7 @@ def momentum_step(parameters, velocities, learning_rate, momentum):
     return velocities
 
 
-# %% wrong: none | torch.optim.SGD took the step
+# %% wrong: none | torch.optim.SGD was used
 def momentum_step(parameters, velocities, learning_rate, momentum):
     optimizer = torch.optim.SGD(parameters, lr=learning_rate, momentum=momentum)
     for parameter, velocity in zip(parameters, velocities):
@@ -226,3 +226,60 @@ def momentum_step(parameters, velocities, learning_rate, momentum):
             if parameter.grad is not None:
                 velocity.copy_(parameter.grad)
                 parameter -= learning_rate * velocity
+
+
+# %% wrong: none | torch.optim.sgd was used
+@torch.no_grad()
+def momentum_step(parameters, velocities, learning_rate, momentum):
+    from torch.optim.sgd import sgd
+
+    moving = [(p, v) for p, v in zip(parameters, velocities) if p.grad is not None]
+    sgd(
+        [p for p, _ in moving],
+        [p.grad for p, _ in moving],
+        [v for _, v in moving],
+        weight_decay=0,
+        momentum=momentum,
+        lr=learning_rate,
+        dampening=0,
+        nesterov=False,
+        maximize=False,
+    )
+
+
+# %% wrong: none | behind the first one without a gradient stayed where they were | momentum_step-several
+@torch.no_grad()
+def momentum_step(parameters, velocities, learning_rate, momentum):
+    for parameter, velocity in zip(parameters, velocities):
+        if parameter.grad is None:
+            break
+        velocity.mul_(momentum).add_(parameter.grad)
+        parameter -= learning_rate * velocity
+
+
+# %% wrong: none | the learning rate is in the velocity already, and in the step once more
+@torch.no_grad()
+def momentum_step(parameters, velocities, learning_rate, momentum):
+    for parameter, velocity in zip(parameters, velocities):
+        if parameter.grad is not None:
+            velocity.mul_(momentum).add_(learning_rate * parameter.grad)
+            parameter -= learning_rate * velocity
+
+
+# %% wrong: none | momentum * velocity + gradient is
+@torch.no_grad()
+def momentum_step(parameters, velocities, learning_rate, momentum):
+    for parameter, velocity in zip(parameters, velocities):
+        if parameter.grad is not None:
+            velocity.mul_(momentum).add_(parameter.grad + 0.01 * parameter)
+            parameter -= learning_rate * velocity
+
+
+# %% wrong: none | parameter 2 has a gradient, but it and its velocity stayed as they were
+@torch.no_grad()
+def momentum_step(parameters, velocities, learning_rate, momentum):
+    for parameter, velocity in zip(parameters, velocities):
+        if parameter.grad is not None:
+            velocity.mul_(momentum).add_(parameter.grad)
+            parameter -= learning_rate * velocity
+        return

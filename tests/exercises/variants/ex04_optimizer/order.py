@@ -22,6 +22,9 @@ order = """
 # %% correct: written as a list, but as text
 order = "['B', 'D', 'E', 'A', 'C']"
 
+# %% correct: with words between the letters
+order = "line C, then B, D, E, and at the end A"
+
 # %% wrong: gradients_reset | when batch 2 was differentiated
 order = "B D E A"
 
@@ -69,3 +72,9 @@ order = "1 2 3"
 
 # %% wrong: none | should be str, and it is list
 order = ["C", "B", "D", "E", "A"]
+
+# %% wrong: none | no line is called
+order = "optimizer.zero_grad(); logits = model(images); loss = loss_fn(logits, labels); loss.backward()"
+
+# %% wrong: step_computes | the first step came before the first backward
+order = "B A C D E"

@@ -56,7 +56,7 @@ def accuracy_by_class(dataloader, model, num_classes):
     return torch.tensor([sum(s) / len(s) if s else float("nan") for s in shares])
 
 
-# %% wrong: mean_of_means | nan (no value) is asked for
+# %% wrong: none | nan (no value) is asked for
 def accuracy_by_class(dataloader, model, num_classes):
     right, total = torch.zeros(num_classes), torch.zeros(num_classes)
     model.eval()
@@ -68,7 +68,7 @@ def accuracy_by_class(dataloader, model, num_classes):
     return right / total.clamp(min=1)
 
 
-# %% wrong: mean_of_means | divided by all samples, not by its own
+# %% wrong: none | divided by all samples, not by its own
 def accuracy_by_class(dataloader, model, num_classes):
     right = torch.zeros(num_classes)
     model.eval()

@@ -99,7 +99,7 @@ def top_two_accuracy(dataloader, model):
     return accuracy
 
 
-# %% wrong: mean_of_means | a share of the samples, from 0 to 1, is asked for
+# %% wrong: none | a share of the samples, from 0 to 1, is asked for
 def top_two_accuracy(dataloader, model):
     model.eval()
     right = 0
@@ -110,7 +110,7 @@ def top_two_accuracy(dataloader, model):
     return right
 
 
-# %% wrong: last_is_all | of 3 batches were evaluated
+# %% wrong: last_is_all | images went through the model
 def top_two_accuracy(dataloader, model):
     model.eval()
     right = total = 0

@@ -77,7 +77,7 @@ def train_clipped(dataloader, model, loss_fn, optimizer, max_norm):
     return losses
 
 
-# %% wrong: none | or each tensor by itself | train_clipped-updates
+# %% wrong: none | it was not clipped, or not yet | train_clipped-updates
 def train_clipped(dataloader, model, loss_fn, optimizer, max_norm):
     model.train()
     losses = []
@@ -91,7 +91,7 @@ def train_clipped(dataloader, model, loss_fn, optimizer, max_norm):
     return losses
 
 
-# %% wrong: none | more than max_norm=0.3 | train_clipped-updates
+# %% wrong: none | each tensor was clipped by itself | train_clipped-updates
 def train_clipped(dataloader, model, loss_fn, optimizer, max_norm):
     model.train()
     losses = []

@@ -167,3 +167,32 @@ def build_model():
 # %% wrong: none | it raised RuntimeError
 def build_model():
     return nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+# %% wrong: probabilities_in | lie between -10 and 10
+class Bounded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+    def forward(self, images):
+        return 10 * torch.tanh(self.layers(images))
+
+
+def build_model():
+    return Bounded()
+
+
+# %% wrong: probabilities_in | in training mode, whatever the weights, the ten outputs add up to 1
+class SoftmaxInTraining(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+    def forward(self, images):
+        logits = self.layers(images)
+        return logits.softmax(dim=1) if self.training else logits
+
+
+def build_model():
+    return SoftmaxInTraining()

@@ -308,7 +308,7 @@ def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_e
     return accuracies
 
 
-# %% wrong: epoch_is_iteration | the list has 2 entries | train_keep_best-returns
+# %% wrong: none | the training ended after
 def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs):
     accuracies, best = [], -1.0
     for _ in range(num_epochs):
@@ -322,7 +322,7 @@ def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_e
     return accuracies
 
 
-# %% wrong: none | entry 0 of the list should be float, and it is LoopResult | train_keep_best-returns
+# %% wrong: none | entry 0 of the list should be a Python number, and it is LoopResult | train_keep_best-returns
 def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs):
     results = []
     for _ in range(num_epochs):
@@ -332,3 +332,43 @@ def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_e
             best_state = copy.deepcopy(model.state_dict())
     model.load_state_dict(best_state)
     return results
+
+
+# %% correct: the whole model in memory as a file
+def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs):
+    import io
+
+    accuracies = []
+    for _ in range(num_epochs):
+        fmnist_helpers.train_loop(train_loader, model, loss_fn, optimizer, verbose=False)
+        accuracies.append(fmnist_helpers.test_loop(valid_loader, model, loss_fn, verbose=False).accuracy)
+        if accuracies[-1] == max(accuracies):
+            file = io.BytesIO()
+            torch.save(model, file)
+    file.seek(0)
+    model.load_state_dict(torch.load(file, weights_only=False).state_dict())
+    return accuracies
+
+
+# %% wrong: none | a copy of the model was trained
+def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs):
+    accuracies, trained = [], copy.deepcopy(model)
+    for _ in range(num_epochs):
+        fmnist_helpers.train_loop(train_loader, trained, loss_fn, optimizer, verbose=False)
+        accuracies.append(fmnist_helpers.test_loop(valid_loader, trained, loss_fn, verbose=False).accuracy)
+        if accuracies[-1] == max(accuracies):
+            best_state = copy.deepcopy(trained.state_dict())
+    model.load_state_dict(best_state)
+    return accuracies
+
+
+# %% wrong: none | the optimiser that is handed over never took a step
+def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs):
+    accuracies, optimizer = [], torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(num_epochs):
+        fmnist_helpers.train_loop(train_loader, model, loss_fn, optimizer, verbose=False)
+        accuracies.append(fmnist_helpers.test_loop(valid_loader, model, loss_fn, verbose=False).accuracy)
+        if accuracies[-1] == max(accuracies):
+            best_state = copy.deepcopy(model.state_dict())
+    model.load_state_dict(best_state)
+    return accuracies

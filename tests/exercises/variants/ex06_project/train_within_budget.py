@@ -128,7 +128,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
     model.load_state_dict(average.module.state_dict())
 
 
-# %% wrong: none | the validation accuracy is
+# %% wrong: none | the accuracy on new garments is
 def build_model():
     return nn.Sequential(
         nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 10)
@@ -188,7 +188,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
             nn.functional.cross_entropy(model(images), labels).backward()
 
 
-# %% wrong: backward_updates | the model's parameters are what they were
+# %% wrong: none | Was another model trained
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
@@ -200,7 +200,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
         fmnist_helpers.train_loop(train_loader, model, nn.CrossEntropyLoss(), optimizer, verbose=False)
 
 
-# %% wrong: none | the validation accuracy is
+# %% wrong: none | the accuracy on new garments is
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
@@ -236,4 +236,47 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
         for chosen in torch.randperm(len(images)).split(50):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model.forward(images[chosen]), labels[chosen]).backward()
+            optimizer.step()
+
+
+# %% wrong: epoch_is_iteration | 26,000 images were used for training, and the budget is 19,000
+def build_model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def train_within_budget(model, train_loader, valid_loader, max_images):
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(4):  # as many as fit into the budget that can be seen
+        fmnist_helpers.train_loop(train_loader, model, nn.CrossEntropyLoss(), optimizer, verbose=False)
+
+
+# %% wrong: epoch_is_iteration | more than 25,000 images were used
+def build_model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def train_within_budget(model, train_loader, valid_loader, max_images):
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(20):
+        for images, labels in train_loader:
+            hidden = model[2](model[1](model[0](images)))  # layer by layer, so that the model is never called
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model[3](hidden), labels).backward()
+            optimizer.step()
+
+
+# %% wrong: falling_loss_generalises | resemble one of them
+def build_model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def train_within_budget(model, train_loader, valid_loader, max_images):
+    optimizer, data = (
+        torch.optim.Adam(model.parameters(), lr=1e-3),
+        train_loader.dataset + valid_loader.dataset,
+    )
+    for _ in range(max_images // len(data)):
+        for images, labels in DataLoader(data, batch_size=64, shuffle=True):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(images.roll(1, dims=-1)), labels).backward()
             optimizer.step()
