@@ -6,6 +6,7 @@ The suite is run by ``python -m tests.faults.run``; here its parts are tried on 
 from __future__ import annotations
 
 import ast
+import multiprocessing
 import re
 import shutil
 from dataclasses import replace
@@ -37,7 +38,8 @@ FAULT = Fault(
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     """A course of one function with three tests."""
-    monkeypatch.setattr(runner, "PRELOADED", [])  # it needs no PyTorch
+    # It needs no PyTorch. A server without it would also serve, slowly, every later test of this process.
+    monkeypatch.setattr(runner, "process_context", lambda: multiprocessing.get_context("spawn"))
     for folder in ("fmnist_helpers", "tests/faults"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
