@@ -260,7 +260,7 @@ def check_train_clipped(
 ) -> None:
     """Check the updates of ``train_clipped(dataloader, model, loss_fn, optimizer, max_norm)``.
 
-    One update a batch; a gradient whose length over all parameters together exceeds ``max_norm`` is scaled to it.
+    One update per batch; a gradient whose length over all parameters together exceeds ``max_norm`` is scaled to it.
 
     Raises:
         CheckFailed: with what was seen, and the belief that it shows.
@@ -313,7 +313,7 @@ def judge_train_accumulated(problem: Training, seen: Trained) -> str:
 
 
 def judge_train_clipped(problem: Training, seen: Trained) -> str:
-    """Judge the weights after the loop: one update a batch, none with a gradient longer than asked."""
+    """Judge the weights after the loop: one update per batch, none with a gradient longer than asked."""
     check, groups, max_norm = Check(_task(problem), "order"), _groups(problem), problem.argument
     _judge_mode(check, seen)
     right = _descended(problem, groups)

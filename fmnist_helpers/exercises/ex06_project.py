@@ -382,7 +382,7 @@ def _best_in_training(problem: KeepProblem) -> set[int]:
 
 
 def _explain_training(check: Check, problem: KeepProblem, seen: KeepSeen) -> None:
-    """End the check if the model was not trained with one step a batch, each with its batch's gradient."""
+    """End the check if the model was not trained with one step per batch, each with its batch's gradient."""
     forwards = [note for note in seen.notes if note.kind == "forward"]
     for note in forwards:
         if "train" in note.splits and note.graph and not note.training:

@@ -99,6 +99,17 @@ def test_every_task_ends_in_a_test_with_hidden_parts_and_one_task_is_marked_by_h
     assert by_hand[0].metadata.nbgrader.grade and by_hand[0].metadata.nbgrader.solution
 
 
+def test_what_is_to_be_assigned_is_named_outside_the_solution(source):
+    """Else the student's copy has an empty cell, and the name of the answer has to be guessed."""
+    named = []
+    for cell in filter(is_answer, source.cells):
+        given, solution = cell.source.split("### BEGIN SOLUTION")
+        for name in re.findall(r"^(\w+) = ", solution, flags=re.MULTILINE):
+            assert re.search(rf"^# {name} = ", given, flags=re.MULTILINE), grade_id(cell)
+            named.append(name)
+    assert {"predicted", "held"} <= set(named)
+
+
 def test_points_are_those_that_the_heading_and_the_tasks_promise(source):
     points = sum(cell.metadata.nbgrader.get("points", 0) for cell in source.cells if grade_id(cell))
     text = "\n".join(cell.source for cell in source.cells if cell.cell_type == "markdown")
