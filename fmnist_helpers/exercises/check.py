@@ -6,6 +6,7 @@ what came back, then the right result from an independent computation, then a ta
 
 from __future__ import annotations
 
+import functools
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from fmnist_helpers.exercises.misconceptions import BELIEFS, SECTIONS
 from fmnist_helpers.exercises.observation import Array, Call, Seen
+from fmnist_helpers.exercises.remote import Reference
 
-WIDTH = 96
+WIDTH, MOST_LETTERS = 96, 2_000
 
 _last: list[CheckFailed] = []
 """The failure that ``hint()`` speaks of, if any."""
@@ -67,6 +69,8 @@ class CheckFailed(AssertionError):  # noqa: N818  What it says is a diagnosis, n
     def __init__(
         self, task: str, seen: str, belief: str | None, section: str, hints: tuple[str, str]
     ) -> None:
+        # What was seen may hold words of the student's process, which may be of any length.
+        seen = seen if len(seen) <= MOST_LETTERS else f"{seen[:MOST_LETTERS]} ..."
         self.task, self.seen, self.belief, self.section, self.hints = task, seen, belief, section, hints
         self._num_shown = 0
         lines = [f"{task} is not right yet.", _labelled("What was seen", seen)]
@@ -197,6 +201,21 @@ class Check:
             if close(found, case.value, tolerance):
                 self.fail(case.seen, case.belief, case.hints, section=case.section)
         self.fail(otherwise.seen, otherwise.belief, otherwise.hints, section=otherwise.section)
+
+
+def seeded(check: Callable) -> Callable:
+    """Let a check draw its problem from another seed where the student's function is in another process.
+
+    In grading that seed follows from the submission and a secret, so no solution can know the problem beforehand.
+    """
+
+    @functools.wraps(check)
+    def with_own_seed(thing: Any, *arguments: Any, **options: Any) -> None:
+        if type(thing) is Reference:
+            options["seed"] = thing.seed(options.get("seed", 0))
+        check(thing, *arguments, **options)
+
+    return with_own_seed
 
 
 def conclude(task: str, judgement: Callable[[], str]) -> None:

@@ -14,7 +14,7 @@ from itertools import chain, pairwise
 import torch
 from torch import Tensor
 
-from fmnist_helpers.exercises.check import Check, CheckFailed, Hints, Wrong, close, conclude
+from fmnist_helpers.exercises.check import Check, CheckFailed, Hints, Wrong, close, conclude, seeded
 from fmnist_helpers.exercises.ex01_observe import (
     EpochSeen,
     LoadersProblem,
@@ -79,6 +79,7 @@ ONE_NUMBER = Hints(
 )
 
 
+@seeded
 def check_make_normaliser(
     function: Callable, *, num_train: int = 36, num_others: int = 6, seed: int = 0
 ) -> None:
@@ -243,6 +244,7 @@ BATCH_SIZE = Hints(
 )
 
 
+@seeded
 def check_make_loaders_of(
     function: Callable, *, num_train: int = 50, num_test: int = 22, batch_size: int = 8, seed: int = 0
 ) -> None:
@@ -394,6 +396,7 @@ TOO_FEW = Hints(
 )
 
 
+@seeded
 def check_split_by_class(
     function: Callable, *, num_each: int = 3, sizes: dict[int, int] | None = None, seed: int = 0
 ) -> None:
@@ -472,6 +475,7 @@ SIDE_EFFECT = Hints(
 )
 
 
+@seeded
 def check_split_by_class_seed(
     function: Callable, *, num_each: int = 3, sizes: dict[int, int] | None = None, seed: int = 0
 ) -> None:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from fmnist_helpers.exercises.observation import Array, Call, Seen
 from fmnist_helpers.exercises.observe import array, call, describe
+from fmnist_helpers.exercises.remote import observer
 
 # --- normalisation -----------------------------------------------------------------------------------------
 
@@ -45,6 +46,7 @@ class NormaliserSeen(msgspec.Struct, frozen=True):
     uses: list[NormaliserUse]
 
 
+@observer
 def observe_make_normaliser(function: Any, problem: NormaliserProblem) -> NormaliserSeen:
     """Run ``make_normaliser`` on the training images, and what comes back on every batch."""
     train = problem.train.tensor().byte()
@@ -105,6 +107,7 @@ class RunsSeen(msgspec.Struct, frozen=True):
     runs: list[RunSeen]
 
 
+@observer
 def observe_make_loaders_of(function: Any, problem: LoadersProblem) -> RunsSeen:
     """Run ``make_loaders_of`` anew for each run, and read both loaders while others draw random numbers."""
     with _global_states():
@@ -172,6 +175,7 @@ class SplitProblem(msgspec.Struct, frozen=True):
     calls: list[SplitCall]
 
 
+@observer
 def observe_split_by_class(function: Any, problem: SplitProblem) -> RunsSeen:
     """Run ``split_by_class`` for each call of the problem; PyTorch's global source gives one number before."""
     with _global_states():

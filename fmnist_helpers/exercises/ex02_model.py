@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import elu, gelu, leaky_relu
 
-from fmnist_helpers.exercises.check import Check, Hints, Wrong, close, conclude
+from fmnist_helpers.exercises.check import Check, Hints, Wrong, close, conclude, seeded
 from fmnist_helpers.exercises.ex02_observe import (
     CountProblem,
     Counts,
@@ -86,6 +86,7 @@ def network(
 # --- a deep network ----------------------------------------------------------------------------------------
 
 
+@seeded
 def check_deep_network(network: Callable, *, widths: Sequence[int] = (9, 8, 6, 4), seed: int = 0) -> None:
     """Check ``DeepNetwork(widths)``: linear layers with ReLU between them, all registered, logits out.
 
@@ -336,6 +337,7 @@ def _judge_count(
 # --- confident predictions ---------------------------------------------------------------------------------
 
 
+@seeded
 def check_confident_results(
     function: Callable, *, threshold: float = 0.7, num_images: int = 9, seed: int = 0
 ) -> None:
@@ -349,6 +351,7 @@ def check_confident_results(
     conclude("confident_predictions", lambda: judge_confident_results(problem, seen))
 
 
+@seeded
 def check_confident_modes(function: Callable, *, num_images: int = 9, seed: int = 0) -> None:
     """Check how ``confident_predictions`` treats the model: both switches set, and the mode given back.
 

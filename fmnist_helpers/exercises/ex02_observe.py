@@ -14,6 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from fmnist_helpers.exercises.observation import Array, Call, Seen
 from fmnist_helpers.exercises.observe import arrays, call, describe
+from fmnist_helpers.exercises.remote import observer
 
 NOTHING = Call("", result=Seen("NoneType"))
 """Stands where nothing was called, because what should have been called did not come to be."""
@@ -60,6 +61,7 @@ class Network(msgspec.Struct, frozen=True):
             raise ValueError("a side of a shape cannot be negative")
 
 
+@observer
 def observe_network(network: Any, problem: NetworkProblem) -> Network:
     """Make two networks, fill them, and call them in both modes, on a single image, and backwards."""
     if issubclass(type(network), nn.Module):
@@ -158,6 +160,7 @@ def layered_model(width: int) -> nn.Module:
     return model
 
 
+@observer
 def observe_counts(function: Any, problem: CountProblem) -> Counts:
     """Have the parameters of both models counted."""
     with torch.random.fork_rng(devices=[]):
@@ -214,6 +217,7 @@ class Predictions(msgspec.Struct, frozen=True):
     second: Prediction
 
 
+@observer
 def observe_predictions(function: Any, problem: tuple[PredictionProblem, PredictionProblem]) -> Predictions:
     """Have two models' images predicted while all layers are listened to."""
     return Predictions(*(_observe_prediction(function, one) for one in problem))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fmnist_helpers.exercises.check import Check, Hints, Wrong, close, conclude, mean
+from fmnist_helpers.exercises.check import Check, Hints, Wrong, close, conclude, mean, seeded
 from fmnist_helpers.exercises.ex03_observe import (
     MODES,
     BatchLosses,
@@ -59,6 +59,7 @@ SHARES = "what each batch adds to the total, and what you divide by at the end,"
 # --- a loss to be mended -----------------------------------------------------------------------------------
 
 
+@seeded
 def check_model_loss(function: Callable, *, num_samples: int = 12, seed: int = 0) -> None:
     """Check ``model_loss(model, images, labels)``: mean cross-entropy of the model's logits, with its graph.
 
@@ -132,6 +133,7 @@ def _explain_labels(check: Check, entered: Seen) -> None:
 # --- a mean over uneven batches ----------------------------------------------------------------------------
 
 
+@seeded
 def check_loss_over_batches(
     function: Callable, *, batch_sizes: tuple[int, ...] = (8, 8, 8, 3), seed: int = 0
 ) -> None:
@@ -197,6 +199,7 @@ def _weighted(losses: list[float], sizes: list[int]) -> float:
 # --- cross-entropy from scratch ----------------------------------------------------------------------------
 
 
+@seeded
 def check_cross_entropy(
     function: Callable, *, num_samples: int = 6, num_classes: int = 4, seed: int = 0
 ) -> None:
@@ -210,6 +213,7 @@ def check_cross_entropy(
     conclude("cross_entropy_from_logits", lambda: judge_cross_entropy(problem, seen))
 
 
+@seeded
 def check_cross_entropy_slopes(
     function: Callable, *, num_samples: int = 6, num_classes: int = 4, seed: int = 0
 ) -> None:

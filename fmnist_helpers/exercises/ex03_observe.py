@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from fmnist_helpers.exercises.observation import Array, Call, Seen
 from fmnist_helpers.exercises.observe import call, describe
+from fmnist_helpers.exercises.remote import observer
 from fmnist_helpers.exercises.toy import small_model
 
 MODES = (True, False)
@@ -62,16 +63,19 @@ class LossesSeen(msgspec.Struct, frozen=True):
     runs: list[LossSeen]
 
 
+@observer
 def observe_model_loss(function: Callable, problem: ModelLossProblem) -> LossesSeen:
     """Call ``function(model, images, labels)`` once in each mode, each time with a new model of the same weights."""
     return LossesSeen([_measure_model(function, problem, training) for training in MODES])
 
 
+@observer
 def observe_cross_entropy(function: Callable, problem: LogitsProblem) -> LossesSeen:
     """Call ``function(logits, labels)`` once for each batch."""
     return LossesSeen([_measure_logits(function, *batch, problem.with_graph) for batch in problem.batches])
 
 
+@observer
 def observe_loss_over_batches(function: Callable, problem: BatchLosses) -> Call:
     """Call ``function(batch_losses, batch_sizes)`` with tensors that hold a graph, as a loss returns them."""
     weight = torch.ones((), requires_grad=True)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fmnist_helpers.exercises.observation import Array, Call, Seen
 from fmnist_helpers.exercises.observe import call, describe
+from fmnist_helpers.exercises.remote import observer
 
 # --- the order of a training step --------------------------------------------------------------------------
 
@@ -25,6 +26,7 @@ class Batches(msgspec.Struct, frozen=True):
     seed: int
 
 
+@observer
 def observe_order(order: Any, problem: Batches) -> Seen:
     """Describe the student's answer; it is a text, so the judging side can carry it out itself."""
     return describe(order)
@@ -68,6 +70,7 @@ class SeenDescent(msgspec.Struct, frozen=True):
     walks: list[SeenWalk]
 
 
+@observer
 def observe_descend(function: Callable, problem: Valley) -> SeenDescent:
     """Call ``descend(function, start, learning_rate, num_steps)`` once for each walk, all float32."""
     with torch.random.fork_rng(devices=[]):
@@ -132,6 +135,7 @@ class SeenMomentum(msgspec.Struct, frozen=True):
     updates: list[SeenUpdate]
 
 
+@observer
 def observe_momentum(function: Callable, problem: Momentum) -> SeenMomentum:
     """Call ``momentum_step(parameters, velocities, learning_rate, momentum)`` for each step, all float32."""
     parameters = [

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmnist_helpers.exercises.check import Check, CheckFailed, Hints, Wrong, close, conclude
+from fmnist_helpers.exercises.check import Check, CheckFailed, Hints, Wrong, close, conclude, seeded
 from fmnist_helpers.exercises.ex04_observe import (
     Batches,
     Momentum,
@@ -94,6 +94,7 @@ SKIPPED = Hints(
 # --- the order of a training step --------------------------------------------------------------------------
 
 
+@seeded
 def check_order(order: Any, *, num_batches: int = 3, seed: int = 0) -> None:
     """Check ``order``, a text of letters: the lines of an iteration, carried out for a few batches.
 
@@ -190,6 +191,7 @@ def _explain_order(check: Check, trace: Trace) -> None:
 # --- gradient descent --------------------------------------------------------------------------------------
 
 
+@seeded
 def check_descend(
     function: Callable,
     *,
@@ -302,6 +304,7 @@ SHAPES = [(8, 9), (8,), (4, 8), (4,)]
 """Shapes of the parameters: those of a model with two linear layers."""
 
 
+@seeded
 def check_momentum_step(
     function: Callable, *, learning_rate: float = 0.2, momentum: float = 0.9, seed: int = 0
 ) -> None:
@@ -319,6 +322,7 @@ def check_momentum_step(
     conclude("momentum_step", lambda: judge_momentum_step(problem, seen))
 
 
+@seeded
 def check_momentum_steps(
     function: Callable,
     *,

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnist_helpers.exercises.observation import Array, Call, Event
-from fmnist_helpers.exercises.observe import arrays, events, run, undo_changes
+from fmnist_helpers.exercises.observe import arrays, call, events
 from fmnist_helpers.exercises.recorder import Trace, trace_training
+from fmnist_helpers.exercises.remote import observer
 from fmnist_helpers.exercises.toy import small_model
 from fmnist_helpers.watch import WatchedLoader
 
@@ -73,6 +74,7 @@ class Trained(msgspec.Struct, frozen=True):
     graphs_alive: int = 0
 
 
+@observer
 def observe_evaluation(function: Any, problem: Evaluation) -> Evaluated:
     """Run ``function(dataloader, model, *arguments)`` on a model with dropout that is left in training mode."""
     model = _model(problem.samples, DROPOUT).train()
@@ -87,6 +89,7 @@ def observe_evaluation(function: Any, problem: Evaluation) -> Evaluated:
     return Evaluated(seen, events(trace)[:MOST_EVENTS], changed)
 
 
+@observer
 def observe_training(function: Any, problem: Training) -> Trained:
     """Run ``function(dataloader, model, loss_fn, optimizer, argument)``.
 
@@ -110,8 +113,7 @@ def _traced(function: Any, loader: DataLoader, model: nn.Module, *arguments: Any
     bounded = WatchedLoader(loader, _bound())
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
-        trace = trace_training(lambda *passed: run(function, *passed)[0], bounded, model, *arguments)
-    undo_changes()
+        trace = trace_training(lambda *passed: call(function, *passed)[0], bounded, model, *arguments)
     return trace, trace.result
 
 

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from fmnist_helpers.exercises.observation import Array, Call
 from fmnist_helpers.exercises.observe import array, call, describe_error, state
+from fmnist_helpers.exercises.remote import observer
 from fmnist_helpers.exercises.toy import NUM_CLASSES
 
 SPLITS = ("train", "valid", "test")
@@ -234,6 +235,7 @@ class ModelSeen(msgspec.Struct, frozen=True):
     drawn: list[Drawn] = []
 
 
+@observer
 def observe_build_model(function: Callable, problem: ModelProblem) -> ModelSeen:
     """Build two models and look at the first one, with its own weights and then with others."""
     with torch.random.fork_rng(devices=[]):
@@ -324,6 +326,7 @@ class KeepSeen(msgspec.Struct, frozen=True):
     """Whether images or labels were changed."""
 
 
+@observer
 def observe_keep_best(function: Callable, problem: KeepProblem) -> KeepSeen:
     """Have a scripted model trained, handed over in evaluation mode, with an optimiser whose steps are noted."""
     loaders = _loader(problem.train), _loader(problem.valid)
@@ -361,6 +364,7 @@ class ChoiceSeen(msgspec.Struct, frozen=True):
     """Whether images or labels were changed."""
 
 
+@observer
 def observe_choice(function: Callable, problem: ChoiceProblem) -> ChoiceSeen:
     """Have a learning rate chosen among scripted models."""
     splits = problem.train, problem.valid, problem.test
@@ -517,6 +521,7 @@ class _Fetched(TensorDataset):
         return super().__getitem__(index)
 
 
+@observer
 def observe_within_budget(build_model: Callable, function: Callable, problem: BudgetProblem) -> BudgetSeen:
     """Train a new model with the student's function, for ten seconds at most, and show it new images."""
     train, valid = (

@@ -7,6 +7,7 @@ can be read off the problem. The result within a budget is measured on images of
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -14,7 +15,16 @@ from typing import NoReturn
 import torch
 from torch import Tensor
 
-from fmnist_helpers.exercises.check import Check, Hints, Wrong, close, conclude, mean, mean_of_batch_means
+from fmnist_helpers.exercises.check import (
+    Check,
+    Hints,
+    Wrong,
+    close,
+    conclude,
+    mean,
+    mean_of_batch_means,
+    seeded,
+)
 from fmnist_helpers.exercises.ex06_observe import (
     FIRST,
     IN_TRAINING,
@@ -42,6 +52,7 @@ from fmnist_helpers.exercises.ex06_observe import (
 )
 from fmnist_helpers.exercises.observation import Call, Seen
 from fmnist_helpers.exercises.observe import array
+from fmnist_helpers.exercises.remote import Reference
 from fmnist_helpers.exercises.toy import NUM_CLASSES
 
 MOST_PARAMETERS = 300_000
@@ -68,6 +79,7 @@ COUNT_RIGHT = Hints(
 # --- build_model -------------------------------------------------------------------------------------------
 
 
+@seeded
 def check_build_model(function: Callable, *, num_images: int = 6, seed: int = 0) -> None:
     """Check ``build_model()``: (N, 1, 28, 28) to (N, 10), any logits, at most ``MOST_PARAMETERS`` parameters.
 
@@ -222,6 +234,7 @@ def _rounded(found: Sequence[float], right: Sequence[float]) -> list[float]:
 # --- train_keep_best ---------------------------------------------------------------------------------------
 
 
+@seeded
 def check_train_keep_best(function: Callable, *, num_epochs: int = 6, best: int = 2, seed: int = 0) -> None:
     """Check what ``train_keep_best`` leaves: the model of the epoch with the best validation accuracy.
 
@@ -236,6 +249,7 @@ def check_train_keep_best(function: Callable, *, num_epochs: int = 6, best: int 
     conclude("train_keep_best", lambda: judge_train_keep_best(problem, seen))
 
 
+@seeded
 def check_valid_accuracies(function: Callable, *, num_epochs: int = 6, best: int = 2, seed: int = 0) -> None:
     """Check what ``train_keep_best`` returns: the validation accuracy of every epoch, as a list of floats.
 
@@ -466,6 +480,7 @@ def _explain_gradients(check: Check, notes: list[Note], batches: int) -> None:
 # --- choose_and_test ---------------------------------------------------------------------------------------
 
 
+@seeded
 def check_choice(function: Callable, *, num_rates: int = 6, batch_size: int = 8, seed: int = 0) -> None:
     """Check how ``choose_and_test`` chooses: fresh models, compared by their validation accuracy.
 
@@ -477,6 +492,7 @@ def check_choice(function: Callable, *, num_rates: int = 6, batch_size: int = 8,
     conclude("choose_and_test", lambda: judge_choice(problem, seen))
 
 
+@seeded
 def check_test_discipline(
     function: Callable, *, num_rates: int = 6, batch_size: int = 8, seed: int = 0
 ) -> None:
@@ -698,14 +714,16 @@ def check_train_within_budget(
     Raises:
         CheckFailed: with the likely belief.
     """
-    train, valid, new = (
-        _drawn(number, 3 * seed + 70 + place) for place, number in enumerate((num_images, 1000, 1000))
-    )
+    train, valid = (_drawn(number, 3 * seed + 70 + place) for place, number in enumerate((num_images, 1000)))
+    # The new images are of a seed that no submission knows; what they are drawn from lies in the package.
+    of_new = 3 * seed + 72
+    new = _drawn(1000, function.seed(of_new) if type(function) is Reference else of_new)
     problem = BudgetProblem(train, valid, Garments(new.pixels), max_images, seed)
     seen = observe_within_budget(build_model, function, problem)
     conclude("train_within_budget", lambda: judge_train_within_budget(problem, seen, new.labels, asked))
 
 
+@functools.lru_cache(maxsize=4)
 def _drawn(num_images: int, seed: int) -> Garments:
     from fmnist_helpers.data.standin import draw_split
 

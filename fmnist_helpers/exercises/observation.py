@@ -7,13 +7,19 @@ none of it can run. ``msgspec`` holds the schema: whatever is not well-formed is
 from __future__ import annotations
 
 import math
+from typing import Annotated, Any
 
 import msgspec
 import torch
 from torch import Tensor
 
 MOST_BYTES = 20_000_000
-"""How large an observation may be once it is encoded."""
+"""How large an observation, or a problem, may be once it is encoded."""
+Word = Annotated[str, msgspec.Meta(max_length=300)]
+"""A name, or a line that is shown."""
+Text = Annotated[str, msgspec.Meta(max_length=2_100)]
+Few = msgspec.Meta(max_length=2_000)
+"""How many items of a value are described."""
 
 
 class MalformedError(ValueError):
@@ -23,7 +29,7 @@ class MalformedError(ValueError):
 class Array(msgspec.Struct, frozen=True):
     """The numbers of a tensor."""
 
-    dtype: str
+    dtype: Word
     """As PyTorch names it, without the prefix: ``float32``, ``int64``, ``bool``."""
     shape: list[int]
     numbers: list[float]
@@ -41,23 +47,23 @@ class Array(msgspec.Struct, frozen=True):
 class Seen(msgspec.Struct, frozen=True):
     """One value that came back: the name of its type, and what can be said of it as plain data."""
 
-    type: str
+    type: Word
     """Name of its class; ``NoneType`` for None."""
-    shown: str = ""
+    shown: Word = ""
     """How it prints, cut to a line."""
-    bases: list[str] = []
+    bases: Annotated[list[Word], Few] = []
     """Names of the classes it inherits from, its own first; so a subclass is seen for what it is."""
     number: float | None = None
     """Of a Python or NumPy number, or of a tensor that holds a single one. A truth value is no number."""
     truth: bool | None = None
     """Of a Python or NumPy truth value."""
-    text: str | None = None
+    text: Text | None = None
     """Of a string."""
     array: Array | None = None
     """Of a tensor or a NumPy array that is not too large."""
-    items: list[Seen] | None = None
+    items: Annotated[list[Seen], Few] | None = None
     """Of a list or tuple, and whatever inherits from them."""
-    entries: list[tuple[Seen, Seen]] | None = None
+    entries: Annotated[list[tuple[Seen, Seen]], Few] | None = None
     """Keys and values of a dict, in its order."""
     graph: bool = False
     """Whether a tensor requires a gradient."""
@@ -75,10 +81,10 @@ class Seen(msgspec.Struct, frozen=True):
 class Raised(msgspec.Struct, frozen=True):
     """What a student's function raised."""
 
-    type: str
-    message: str
+    type: Word
+    message: Word
     """Its first line."""
-    line: str = ""
+    line: Word = ""
     """The student's line that raised it, if it is known."""
     unwritten: bool = False
     """Whether the task is not written yet."""
@@ -87,7 +93,7 @@ class Raised(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, frozen=True):
     """One call of a student's function: what it returned, or what it raised."""
 
-    name: str
+    name: Word
     """Name of the function, as it calls itself."""
     callable: bool = True
     """Whether what stands under the name can be called at all; ``result`` describes it where it cannot."""
@@ -100,7 +106,7 @@ class Call(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """One thing that a loop did, as the recorder saw it."""
 
-    kind: str
+    kind: Word
     batch: int
     training: bool
     grad_enabled: bool
@@ -108,20 +114,21 @@ class Event(msgspec.Struct, frozen=True):
     value: float | None = None
 
 
-def encode(observation: msgspec.Struct) -> bytes:
-    """Return an observation as bytes (MessagePack)."""
+def encode(observation: Any) -> bytes:
+    """Return an observation (or a problem) as bytes: MessagePack."""
     return msgspec.msgpack.encode(observation)
 
 
-def decode(kind: type[msgspec.Struct], data: bytes) -> msgspec.Struct:
-    """Return the observation of this kind that the bytes hold.
+def decode(kind: Any, data: bytes, most: int = MOST_BYTES) -> Any:
+    """Return the observation (or the problem) of this kind that the bytes hold.
 
     Raises:
         MalformedError: if they are too many, or hold something else.
     """
-    if len(data) > MOST_BYTES:
-        raise MalformedError(f"an observation of {len(data)} bytes is too large; {MOST_BYTES} are allowed")
+    if len(data) > most:
+        raise MalformedError(f"an observation of {len(data)} bytes is too large; {most} are allowed")
     try:
         return msgspec.msgpack.decode(data, type=kind)
     except (msgspec.DecodeError, RecursionError, OverflowError, ValueError) as error:
-        raise MalformedError(f"this is no observation of the kind {kind.__name__}: {error}") from error
+        name = getattr(kind, "__name__", str(kind))
+        raise MalformedError(f"this is no observation of the kind {name}: {error}") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,6 @@ STUB = "Replace this line"
 """How the message of a task that nobody has written yet begins."""
 MOST_NUMBERS, MOST_ITEMS, MOST_DEPTH, MOST_LETTERS = 200_000, 2_000, 4, 200
 
-after_call: list[Callable[[], Any]] = []
-"""Called after every run of a student's function; the grader puts here what undoes changes to the checks."""
-
 
 def call(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
     """Call a student's function; return the description of the call, and the object that came back (or None).
@@ -33,14 +30,6 @@ def call(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
     What it prints to stderr goes to stdout, since nbgrader takes anything there for a failure; gradients and the
     default dtype are as before afterwards. What it raises is described; only an interrupt gets through.
     """
-    try:
-        return run(function, *arguments, **options)
-    finally:
-        undo_changes()
-
-
-def run(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
-    """Do what :func:`call` does, while a recorder listens; whoever records undoes changes when that is over."""
     name = _name_of(function)
     if not callable(function):
         return Call(name, False, describe(function)), None
@@ -57,15 +46,9 @@ def run(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
         torch.set_default_dtype(dtype)
 
 
-def undo_changes() -> None:
-    """Undo what the student's code has changed of the checks, if somebody cares (see ``after_call``)."""
-    for undo in after_call:
-        undo()
-
-
 def _name_of(function: Any) -> str:
     try:
-        return str(function.__name__)
+        return _cut(str(function.__name__))
     except Exception:
         return "your answer"
 
@@ -73,12 +56,12 @@ def _name_of(function: Any) -> str:
 def describe(value: Any, depth: int = 0) -> Seen:
     """Return what can be said of any object as plain data; never raises."""
     kind = type(value)
-    known: dict[str, Any] = {"bases": [base.__name__ for base in kind.__mro__[:-1]][:20]}
+    known: dict[str, Any] = {"bases": [_cut(base.__name__) for base in kind.__mro__[:-1]][:20]}
     try:
         known |= _content(value, depth)
     except Exception as error:
         known["shown"] = f"an object that raises {type(error).__name__} when it is looked at"
-    return Seen(kind.__name__, **known)
+    return Seen(_cut(kind.__name__), **known)
 
 
 def _content(value: Any, depth: int) -> dict[str, Any]:
@@ -99,7 +82,7 @@ def _content(value: Any, depth: int) -> dict[str, Any]:
     if isinstance(value, int | float | np.integer | np.floating):
         return {"number": float(value), "shown": _line(value)}
     if isinstance(value, str):
-        return {"text": str(value)[:MOST_ITEMS], "shown": _line(value)}
+        return {"text": str(value)[:MOST_ITEMS].encode("utf-8", "replace").decode(), "shown": _line(value)}
     if isinstance(value, list | tuple) and len(value) <= MOST_ITEMS and depth < MOST_DEPTH:
         return {"items": [describe(item, depth + 1) for item in value], "shown": f"{len(value)} items"}
     if isinstance(value, dict) and len(value) <= MOST_ITEMS and depth < MOST_DEPTH:
@@ -148,7 +131,7 @@ def describe_error(error: BaseException) -> Raised:
         message = ""
     # PyTorch raises NotImplementedError, too, with words of its own.
     unwritten = type(error) is NotImplementedError and (not error.args or message.startswith(STUB))
-    return Raised(type(error).__name__, _cut(message), _line_of(error), unwritten)
+    return Raised(_cut(type(error).__name__), _cut(message), _line_of(error), unwritten)
 
 
 def _line_of(error: BaseException) -> str:
@@ -163,4 +146,6 @@ def _line(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
+    # Half a surrogate pair is no text that could be sent to anybody.
+    text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= MOST_LETTERS else text[:MOST_LETTERS] + " ..."

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import msgspec
 
 from fmnist_helpers.exercises.check import Check, Hints, conclude
 from fmnist_helpers.exercises.observation import Seen
-from fmnist_helpers.exercises.observe import describe
+from fmnist_helpers.exercises.predictions_observe import (
+    PredictionSeen,
+    observe_measured,
+    observe_prediction,
+)
+from fmnist_helpers.exercises.remote import Reference
 
 HONEST = Hints(
     "Look at the three values of each question: what you predicted, what was measured, and what you say of them.",
@@ -28,13 +30,6 @@ class PredictionProblem(msgspec.Struct, frozen=True):
     section: str
 
 
-class PredictionSeen(msgspec.Struct, frozen=True):
-    """What stands under both names."""
-
-    predicted: Seen
-    held: Seen
-
-
 def check_prediction(predicted: Any, held: Any, measured: dict[str, Any], *, section: str) -> None:
     """Check that every question was answered before, and that ``held`` says truly which predictions held.
 
@@ -47,19 +42,22 @@ def check_prediction(predicted: Any, held: Any, measured: dict[str, Any], *, sec
     Raises:
         CheckFailed: if a prediction is missing or of another type, or ``held`` is not the comparison.
     """
-    problem = PredictionProblem(measured, section)
+    problem = PredictionProblem(_plain(measured), section)
     seen = observe_prediction(predicted, held)
     conclude("predicted", lambda: judge_prediction(problem, seen))
 
 
-def observe_prediction(predicted: Any, held: Any) -> PredictionSeen:
-    """Describe both; a fraction and a decimal of Python's count as the floats they stand for."""
-    with contextlib.suppress(Exception):
-        predicted = {
-            name: float(one) if isinstance(one, Fraction | Decimal) else one
-            for name, one in dict.items(predicted)
-        }
-    return PredictionSeen(describe(predicted), describe(held))
+def _plain(measured: dict[str, Any] | Reference) -> dict[str, Any]:
+    """Return what was measured; the student's process is asked for it if a test names it without saying it."""
+    if type(measured) is not Reference:
+        return measured
+    found: dict[str, Any] = {}
+    for key, one in observe_measured(measured).entries or []:
+        if one.text is not None:
+            found[key.text] = one.text
+        elif one.number is not None:
+            found[key.text] = int(one.number) if one.is_a("int") else one.number
+    return found
 
 
 def judge_prediction(problem: PredictionProblem, seen: PredictionSeen) -> str:

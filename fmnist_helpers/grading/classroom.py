@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from nbgrader.converters.base import BaseConverter
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
+from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.exercises.observe import STUB
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "notebooks" / "exercises"
@@ -99,6 +101,15 @@ class Classroom:
             text_stub=TEXT_STUB,
         )
         (self.folder / "nbgrader_config.py").write_text(settings, encoding="utf-8")
+
+    def secret(self) -> bytes:
+        """Return the secret of this class, made at its first use: from it follow the seeds of all problems."""
+        path = self.folder / ".secret"
+        if not path.exists():
+            with written_whole(path) as unfinished:
+                unfinished.write_bytes(secrets.token_bytes(32))
+                unfinished.chmod(0o600)
+        return path.read_bytes()
 
     def config(self, assignment: str, student: str = "", *, submitted: Path | None = None) -> Config:
         """Return nbgrader's configuration for one assignment (and one student)."""

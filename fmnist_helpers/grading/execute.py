@@ -1,32 +1,47 @@
 """Runs the cells of one submission in a kernel of its own, within limits, and keeps going where stock tools stop.
 
-Whatever a submission does, every graded cell ends in one of three ways: it ran without an error, it ran with one, or
-it holds an error output that says why it did not run. nbgrader gives full marks to a test cell without an error, so
-a cell must never be left empty.
+The student's cells run in the kernel. A test cell is the instructor's: it is judged in this process, which asks the
+kernel for observations only (see ``judging``). Whatever a submission does, every test cell ends in one of three ways:
+it passed, it holds a diagnosis, or it holds an error that says why it was not judged. nbgrader gives full marks to a
+test cell without an error, so none is ever left empty.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import os
 import shutil
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
-from nbgrader.utils import is_grade
 from traitlets import Any as AnyTrait
 
-from fmnist_helpers.grading.sandbox import Limits, environment, kernel_command, limits_reached, process_groups
+from fmnist_helpers.exercises.remote import NoObservation
+from fmnist_helpers.grading.instructor_cells import Plan, is_test, plan
+from fmnist_helpers.grading.judging import Judged, error_output, judge
+from fmnist_helpers.grading.sandbox import (
+    PACKAGE_INSIDE,
+    Limits,
+    environment,
+    kernel_command,
+    limits_reached,
+    process_groups,
+)
 
 OUTPUT_BYTES = 100_000
 """What is kept of the outputs of one cell."""
@@ -34,10 +49,14 @@ SMALLEST_OUTPUT = 500
 """What an output counts for at least, so that a cell cannot show a hundred thousand empty ones."""
 FLOOD_BYTES = 100_000_000
 """A cell that sends more than this is interrupted."""
-MESSAGE_BYTES = 500_000_000
+MESSAGE_BYTES = 100_000_000
 """A message larger than this is refused, and the kernel with it."""
 SPOOL_BYTES = 100_000_000
 """What a submission may leave in the folder of its connection, the only one that is not in memory."""
+MOST_AT_ONCE = 1000
+"""How many messages are thrown away before somebody looks at the clock."""
+GRACE_SECONDS = 5
+"""How long an interrupted observation may take to end."""
 CUT = f"\n... the rest is cut: a cell may show {OUTPUT_BYTES // 1000} kB ...\n"
 
 
@@ -49,8 +68,12 @@ class Report:
     """Why the run ended early, or why a cell was cut short; empty if nothing happened."""
     stopped_at: str = ""
     """Name of the first graded cell that did not run or was cut short."""
-    changed: list[str] = field(default_factory=list)
-    """What the submission changed of the checks, PyTorch or Python, by name."""
+    flags: list[str] = field(default_factory=list)
+    """What an instructor should look at, in words."""
+    unprotected: list[str] = field(default_factory=list)
+    """Names of the test cells that ran, at least in part, in the student's process."""
+    faults: list[str] = field(default_factory=list)
+    """Tracebacks of test cells, or of checks, that failed by themselves."""
     limits: list[str] = field(default_factory=list)
     """Which limits it hit, in words."""
     seconds: float = 0.0
@@ -63,6 +86,9 @@ class LimitedExecute(Execute):
     report = AnyTrait()
     spool = AnyTrait()
     manager_options = AnyTrait()
+    tests = AnyTrait({})
+    """Name of each test cell → its source, as the instructor wrote it."""
+    seed = AnyTrait(0)
 
     def preprocess(self, nb: NotebookNode, resources: dict, km: Any = None) -> tuple[NotebookNode, dict]:
         self._deadline = time.monotonic() + self.limits.total_seconds
@@ -76,23 +102,153 @@ class LimitedExecute(Execute):
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
         self._sent, self._kept, self._cut = 0, 0, False
+        self._seconds = self._get_timeout(cell)
         if not self._ended and time.monotonic() > self._deadline:
             self._end(f"the submission ran longer than {self.limits.total_seconds} s", cell)
         if cell.cell_type != "code":
             return cell, resources
         if self._ended:
             _add_error(cell, "NotRun", f"not run: {self._ended}")
-            return cell, resources
+        elif is_test(cell):
+            self._test(cell, index, plan(self.tests[cell.metadata.nbgrader.grade_id]))
+        else:
+            self._run(cell, index)
+        return cell, resources
+
+    @contextlib.contextmanager
+    def _watchdog(self) -> Iterator[None]:
+        """Kill the kernel some time after a cell's last second, whatever it sends to keep us busy."""
+        watchdog = threading.Timer(self._seconds + 3 * GRACE_SECONDS, self._kill)
+        watchdog.daemon = True
+        watchdog.start()
         try:
-            with contextlib.suppress(asyncio.CancelledError):
-                cell = self.execute_cell(cell, index, store_history=True)
+            yield
+        finally:
+            watchdog.cancel()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(Exception):
+            self.km.provisioner.process.kill()
+
+    def _run(self, cell: NotebookNode, index: int) -> None:
+        """Run a cell in the kernel, whatever comes of it."""
+        try:
+            with self._watchdog(), contextlib.suppress(asyncio.CancelledError):
+                self.execute_cell(cell, index, store_history=True)
         except CellTimeoutError:
-            self._end(
-                f"a cell ran longer than {self._get_timeout(cell)} s and could not be interrupted", cell
-            )
+            self._end(f"a cell ran longer than {self._seconds} s and could not be interrupted", cell)
         except DeadKernelError as error:
             self._end(str(error) if "disk" in str(error) else "the kernel died", cell)
-        return cell, resources
+        except Exception as error:
+            # The kernel can send anything; what nbclient cannot read ends this submission, and no other.
+            self._end(f"the kernel sent what is no message ({type(error).__name__})", cell)
+
+    # --- test cells ------------------------------------------------------------------------------------
+
+    def _test(self, cell: NotebookNode, index: int, plan: Plan) -> None:
+        """Judge a test cell here; run in the kernel what cannot be judged."""
+        name = cell.metadata.nbgrader.grade_id
+        cell.outputs, cell.execution_count = [], None
+        if plan.refused:
+            self.report.flags.append(f"{name} could not be judged: {plan.refused}")
+            cell.outputs = [error_output("NotJudged", plan.refused)]
+            return
+        start, self._observing = time.monotonic(), 0.0
+        judged = Judged()
+        if plan.outside:
+            judged = judge(plan, lambda request: self._ask(request, cell), self.seed)
+        # Judging takes the grader's time, and waits for others that judge: not a student's.
+        self._deadline += time.monotonic() - start - self._observing
+        if judged.fault:
+            self.report.flags.append(f"{name} failed by itself: {judged.outputs[-1].ename}")
+            self.report.faults.append(judged.fault)
+        if judged.gone is not None and judged.gone.name == "MalformedError":
+            self.report.flags.append(f"{name} got an answer that is no observation")
+        outputs = judged.outputs
+        if plan.inside:
+            self.report.unprotected.append(name)
+            if not self._ended:
+                outputs = outputs + self._run_inside(plan.inside, index)
+        # Last of all, so that nothing which came from the kernel stands among them.
+        cell.outputs, cell.execution_count = outputs, index + 1
+        self.nb.cells[index] = cell
+
+    def _run_inside(self, source: str, index: int) -> list[NotebookNode]:
+        """Run the unprotected part of a test cell in the kernel; return its outputs."""
+        # A copy, so that the notebook keeps the cell as the instructor wrote it.
+        cell = copy.deepcopy(self.nb.cells[index])
+        cell.source = source
+        self.nb.cells[index] = cell
+        self._run(cell, index)
+        for output in cell.outputs:
+            # nbgrader takes anything on stderr for a failure, be it a warning or a progress bar.
+            if output.output_type == "stream":
+                output.name = "stdout"
+        return cell.outputs
+
+    def _ask(self, request: bytes, cell: NotebookNode) -> bytes:
+        """Send a request to the kernel and return what it answers.
+
+        Raises:
+            NoObservation: if nothing came in time.
+        """
+        if self._ended:
+            raise NoObservation("NotRun", f"not run: {self._ended}")
+        start = time.monotonic()
+        try:
+            with self._watchdog():
+                return run_sync(self._async_ask)(request, cell)
+        except DeadKernelError as error:
+            self._end(str(error) if "disk" in str(error) else "the kernel died", cell)
+        except TimeoutError:
+            self._end(f"a cell ran longer than {self._seconds} s and could not be interrupted", cell)
+        except NoObservation:
+            raise
+        except Exception as error:
+            self._end(f"the kernel sent what is no message ({type(error).__name__})", cell)
+        finally:
+            self._observing += time.monotonic() - start
+        raise NoObservation("Stopped", self._ended)
+
+    async def _async_ask(self, request: bytes, cell: NotebookNode) -> bytes:
+        session, channel = self.kc.session, self.kc.shell_channel
+        question = session.msg("observe_request", {})
+        session.send(channel.socket, question, buffers=[request])
+        deadline = time.monotonic() + self._seconds - self._observing
+        interrupted, look_again = 0.0, 0.0
+        while True:
+            now = time.monotonic()
+            if now > look_again:
+                await self._async_check_alive()
+                look_again = now + 1
+            if interrupted and now > interrupted + GRACE_SECONDS:
+                raise TimeoutError
+            if not interrupted and (self._sent > FLOOD_BYTES or now > deadline):
+                interrupted = now
+                await self.km.interrupt_kernel()
+            await self._drop_outputs()
+            with contextlib.suppress(Empty):
+                reply = await channel.get_msg(timeout=0.2)
+                if reply["parent_header"].get("msg_id") == question["header"]["msg_id"]:
+                    break
+        if interrupted:
+            flooded = "a cell printed without end and was interrupted"
+            slow = f"a cell ran longer than {self._seconds} s and was interrupted"
+            self._note(flooded if self._sent > FLOOD_BYTES else slow, cell)
+            raise NoObservation("Interrupted", self.report.stopped)
+        if reply["msg_type"] != "observe_reply" or len(reply["buffers"]) != 1:
+            raise NoObservation("MalformedError", "this is no reply to what was asked")
+        return bytes(reply["buffers"][0])
+
+    async def _drop_outputs(self) -> None:
+        """Throw away what the student's code shows while it is observed, and count it."""
+        for _ in range(MOST_AT_ONCE):
+            if not await self.kc.iopub_channel.msg_ready():
+                return
+            content = (await self.kc.iopub_channel.get_msg(timeout=0))["content"]
+            self._sent += (
+                SMALLEST_OUTPUT + len(str(content.get("text", ""))) + len(str(content.get("data", "")))
+            )
 
     def _get_timeout(self, cell: NotebookNode | None) -> int:
         return max(1, min(self.limits.cell_seconds, int(self._deadline - time.monotonic())))
@@ -110,26 +266,16 @@ class LimitedExecute(Execute):
                 (
                     one.metadata.nbgrader.grade_id
                     for one in self.nb.cells[self.nb.cells.index(cell) :]
-                    if is_grade(one) and one.cell_type == "code"
+                    if is_test(one)
                 ),
                 "",
             )
 
     def on_cell_executed(self, **arguments: Any) -> None:
-        """Keep an error whose output was suppressed, and take note of what the guard had to put back."""
+        """Keep an error whose output was suppressed."""
         super().on_cell_executed(**arguments)
-        cell, content = arguments["cell"], arguments["execute_reply"]["content"]
-        changed = [str(name) for name in content.get("changed", [])]
-        self.report.changed += [name for name in changed if name not in self.report.changed]
-        if content.get("ename") == "CellTimeoutError":
-            self._note("a cell ran longer than its time and was interrupted", cell)
-        for output in cell.outputs:
-            # nbgrader takes anything on stderr for a failure, be it a warning or a progress bar.
-            if is_grade(cell) and output.output_type == "stream":
-                output.name = "stdout"
-        if is_grade(cell) and changed:
-            names = ", ".join(changed[:3])
-            _add_error(cell, "ChecksChanged", f"{names} was changed while this cell ran, so it earns nothing")
+        if arguments["execute_reply"]["content"].get("ename") == "CellTimeoutError":
+            self._note("a cell ran longer than its time and was interrupted", arguments["cell"])
 
     # --- output ----------------------------------------------------------------------------------------
 
@@ -199,13 +345,26 @@ class _Manager(AsyncKernelManager):
     start_kernel = _async_start_kernel
 
 
-def execute(nb: NotebookNode, folder: Path, limits: Limits, *, sandboxed: bool, log: Any = None) -> Report:
+def execute(
+    nb: NotebookNode,
+    folder: Path,
+    package: Path,
+    limits: Limits,
+    tests: dict[str, str],
+    seed: int,
+    *,
+    sandboxed: bool,
+    log: Any = None,
+) -> Report:
     """Execute ``nb`` in place, as a submission whose files lie in ``folder``.
 
     Args:
-        nb: the notebook, with the instructor's test cells.
+        nb: the notebook.
         folder: the submission's folder; the kernel works there, or in a copy in memory if sandboxed.
+        package: the folder with the package that the kernel sees.
         limits: of time, memory, processes and files.
+        tests: name of each test cell → its source as the instructor wrote it; that in ``nb`` is not looked at.
+        seed: of the submission.
         sandboxed: whether to put the kernel into bubblewrap.
         log: where nbclient writes what it does.
 
@@ -220,8 +379,12 @@ def execute(nb: NotebookNode, folder: Path, limits: Limits, *, sandboxed: bool, 
     context.setsockopt(zmq.LINGER, 0)
     try:
         with process_groups(limits) as groups:
-            command = kernel_command(folder, spool, limits, groups, sandboxed=sandboxed)
+            command = kernel_command(folder, spool, package, limits, groups, sandboxed=sandboxed)
             runner = _runner(limits, report, spool, command, context)
+            runner.manager_options["surroundings"] = environment(
+                limits, PACKAGE_INSIDE if sandboxed else package
+            )
+            runner.tests, runner.seed = tests, seed
             if log is not None:
                 runner.log = log
             try:
@@ -244,7 +407,6 @@ def _runner(
     runner = LimitedExecute(limits=limits, report=report, spool=spool, timeout=limits.cell_seconds)
     runner.manager_options = {
         "command": command,
-        "surroundings": environment(limits),
         "transport": "ipc",
         "connection_file": str(spool / "k.json"),
         "context": context,
@@ -257,7 +419,7 @@ def _runner(
 
 def _fill_what_did_not_run(nb: NotebookNode, report: Report) -> None:
     for cell in nb.cells:
-        if cell.cell_type == "code" and is_grade(cell) and cell.execution_count is None and not cell.outputs:
+        if is_test(cell) and cell.execution_count is None and not cell.outputs:
             _add_error(cell, "NotRun", f"not run: {report.stopped or 'the run ended before this cell'}")
             report.stopped = report.stopped or "the run ended early"
             report.stopped_at = report.stopped_at or cell.metadata.nbgrader.grade_id

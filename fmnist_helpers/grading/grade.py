@@ -1,7 +1,7 @@
 """Grades a class: every submission of every assignment, side by side, whatever they do.
 
-The marks are nbgrader's: its converter sanitises, records and scores each submission. Only the step that executes
-the notebook is replaced (``execute``), and while it runs other submissions take their turn.
+nbgrader keeps the book: its converter sanitises, records and scores each submission. Only the step that executes the
+notebook is replaced (``execute``), and while it runs other submissions take their turn.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ from fmnist_helpers.grading import submissions
 from fmnist_helpers.grading.classroom import Classroom, OneSubmission
 from fmnist_helpers.grading.execute import Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
+from fmnist_helpers.grading.inside import PACKAGE, write_package
+from fmnist_helpers.grading.instructor_cells import sources_of_tests
+from fmnist_helpers.grading.judging import seed_of
 from fmnist_helpers.grading.marks import (
     FAILED,
     Marks,
@@ -69,6 +72,9 @@ class Grader:
         self.classroom, self.options = classroom, options
         self._lock = threading.Lock()
         self._sources = {name: classroom.read_source(name) for name in classroom.assignments()}
+        self._tests = {name: sources_of_tests(source) for name, source in self._sources.items()}
+        self._secret = classroom.secret()
+        self._package = classroom.folder / ".package"
 
     def grade(
         self, pairs: Iterable[tuple[str, str]], done: Callable[[Outcome], None] = lambda outcome: None
@@ -76,6 +82,7 @@ class Grader:
         """Grade the pairs of student and assignment; call ``done`` as each is finished. The order is kept."""
         pairs = list(pairs)
         here = os.getcwd()
+        write_package(self._package)
         remove_stale_groups()
         # Its grade book makes SQLAlchemy remark on the order in which it joins things.
         warnings.filterwarnings("ignore", category=SAWarning)
@@ -120,7 +127,7 @@ class Grader:
                 self.write_feedback(outcome)
             return outcome
         except Exception as error:
-            self._log_error(student, assignment)
+            self._log(student, assignment, traceback.format_exc())
             outcome = Outcome(student, assignment, problem=FAILED)
             outcome.flags.append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}")
             self.save(outcome)
@@ -133,21 +140,23 @@ class Grader:
             self.save(outcome)
             return outcome
         outcome.key, outcome.limits = self._key(submission), str(self.options.limits)
+        outcome.seed = seed_of(self._secret, submission.digest())
         known = self._known(outcome)
         if known is not None:
             return known
         self._stage(submission)
         report = Report()
         with self._lock:
-            _RecordingAutograde(self, submission, report).start()
+            _RecordingAutograde(self, submission, outcome.seed, report).start()
         outcome.stopped, outcome.stopped_at, outcome.seconds = (
             report.stopped,
             report.stopped_at,
             report.seconds,
         )
-        if report.changed:
-            outcome.flags.append(f"changed {', '.join(report.changed[:5])}")
-        outcome.flags += report.limits
+        outcome.unprotected = report.unprotected
+        outcome.flags += [*report.flags, *report.limits]
+        for fault in report.faults:
+            self._log(submission.student, submission.assignment, fault)
         outcome.flags += [note for note in outcome.notes if "another assignment" in note]
         self.save(outcome)
         return outcome
@@ -203,20 +212,21 @@ class Grader:
         if timestamp:
             (folder / "timestamp.txt").write_text(timestamp)
 
-    def execute(self, submission: Submission, nb: NotebookNode) -> Report:
+    def execute(self, submission: Submission, seed: int, nb: NotebookNode) -> Report:
         """Run a notebook while others take their turn with nbgrader."""
         folder = self.staged(submission.student, submission.assignment)
         log = self.classroom.log()
         self._lock.release()
         try:
             limits, sandboxed = self.options.limits, self.options.sandboxed
-            return execute(nb, folder, limits, sandboxed=sandboxed, log=log)
+            tests = self._tests[submission.assignment]
+            return execute(nb, folder, self._package, limits, tests, seed, sandboxed=sandboxed, log=log)
         finally:
             self._lock.acquire()
 
-    def _log_error(self, student: str, assignment: str) -> None:
+    def _log(self, student: str, assignment: str, text: str) -> None:
         with open(self.classroom.folder / "nbgrader.log", "a", encoding="utf-8") as log:
-            log.write(f"--- {student}, {assignment}\n{traceback.format_exc()}\n")
+            log.write(f"--- {student}, {assignment}\n{text}\n")
 
     def write_feedback(self, outcome: Outcome) -> Marks | None:
         """Write the feedback page, unless marks and comments are those it shows already; return the marks."""
@@ -236,14 +246,14 @@ class Grader:
 class _RecordingAutograde(OneSubmission, Autograde):
     """nbgrader's autograder for one submission, with our execution in place of its own."""
 
-    def __init__(self, grader: Grader, submission: Submission, report: Report) -> None:
+    def __init__(self, grader: Grader, submission: Submission, seed: int, report: Report) -> None:
         classroom = grader.classroom
         config = classroom.config(submission.assignment, submission.student, submitted=classroom.staged)
         super().__init__(coursedir=classroom.course_directory(config), config=config, log=classroom.log())
         self.force = True
 
         def run(nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-            report.__dict__.update(grader.execute(submission, nb).__dict__)
+            report.__dict__.update(grader.execute(submission, seed, nb).__dict__)
             # nbgrader has set this before and removes it after; another submission may have removed it meanwhile.
             os.environ["NBGRADER_EXECUTION"] = "autograde"
             return nb, resources
@@ -261,7 +271,7 @@ class _RecordingAutograde(OneSubmission, Autograde):
 def _checks_digest() -> str:
     """Return a hash of the checks, so that a mended check grades anew."""
     digest = hashlib.sha256()
-    for path in sorted((Path(__file__).parent.parent / "exercises").glob("*.py")):
+    for path in sorted((PACKAGE / "exercises").glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -31,9 +31,13 @@ class Outcome:
     stopped: str = ""
     stopped_at: str = ""
     flags: list[str] = field(default_factory=list)
-    """What an instructor should look at, such as changed checks."""
+    """What an instructor should look at, such as a limit that was reached."""
     notes: list[str] = field(default_factory=list)
     """What was repaired; it costs nothing."""
+    unprotected: list[str] = field(default_factory=list)
+    """Test cells that ran in the student's process, at least in part, where its code decides what they say."""
+    seed: int = 0
+    """What the problems of the checks were drawn from."""
     seconds: float = 0.0
     feedback: str = ""
     """Hash of marks and comments when the feedback page was last written."""

@@ -23,6 +23,7 @@ HEADER = (
     "detail",
     "flags",
     "notes",
+    "unprotected",
 )
 
 
@@ -44,6 +45,7 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
             else:
                 cells += [""] * 5
             cells += [detail_of(outcome), "; ".join(outcome.flags), "; ".join(outcome.notes)]
+            cells += [" ".join(outcome.unprotected)]
             known = marks.tasks if marks and not outcome.problem else {}
             cells += ["" if known.get(task) is None else known[task] for task in tasks]
             writer.writerow([_harmless(cell) for cell in cells])

@@ -1,8 +1,8 @@
 """What keeps a submission from doing harm: bubblewrap, a cgroup and resource limits around its kernel.
 
-Inside the sandbox there is no network, the system is read-only, and only Python, this package and the submission
-itself exist: no sources of the exercises, no grade book, no other student. What it may write is kept in memory
-and vanishes.
+Inside the sandbox there is no network, the system is read-only, and only Python, the part of this package that judges
+nothing, and the submission itself exist: no checks, no sources of the exercises, no grade book, no other student. What
+it may write is kept in memory and vanishes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent.parent
+from fmnist_helpers.grading.classroom import SOURCE
+from fmnist_helpers.grading.inside import PACKAGE
+
 INSIDE = "/submission"
 """Where the kernel of a submission works; inside the sandbox this is a folder in memory."""
 SYSTEM = (
@@ -32,6 +34,8 @@ SYSTEM = (
     "/etc/fonts",
     "/etc/ld.so.cache",
 )
+PACKAGE_INSIDE = "/course"
+"""Where the package lies inside the sandbox."""
 CGROUPS = Path("/sys/fs/cgroup")
 _numbers = itertools.count()
 
@@ -61,13 +65,14 @@ def bubblewrap_problem() -> str:
 
 
 def kernel_command(
-    folder: Path, connection: Path, limits: Limits, groups: list[Path], *, sandboxed: bool
+    folder: Path, connection: Path, package: Path, limits: Limits, groups: list[Path], *, sandboxed: bool
 ) -> list[str]:
     """Return the command that starts the kernel of one submission.
 
     Args:
         folder: holds the submission's files; inside they are read-only.
         connection: the folder of the connection file, which both sides write to.
+        package: the folder with the package that the kernel sees.
         limits: what it may use.
         groups: cgroups that the kernel enters before anything else.
         sandboxed: whether bubblewrap goes around it.
@@ -82,7 +87,7 @@ def kernel_command(
             if path.suffix != ".ipynb"
             for argument in ("--ro-bind", str(path), f"{INSIDE}/{path.name}")
         ]
-        bound = ["--bind", str(connection), str(connection)]
+        bound = ["--bind", str(connection), str(connection), "--ro-bind", str(package), PACKAGE_INSIDE]
         kernel = [*_wrap(limits), *files, *bound, "--chdir", INSIDE, *kernel]
         # ipykernel looks for its parent, which cannot be seen from inside; bubblewrap dies with it anyway.
         kernel.append("--IPKernelApp.parent_handle=0")
@@ -99,9 +104,10 @@ def kernel_command(
     return kernel
 
 
-def environment(limits: Limits) -> dict[str, str]:
-    """Return the whole environment of a submission's kernel."""
+def environment(limits: Limits, package: Path | str) -> dict[str, str]:
+    """Return the whole environment of a submission's kernel, which finds the package in this folder."""
     return {
+        "PYTHONPATH": str(package),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/bin", "/bin"]),
         "LANG": "C.UTF-8",
         "OMP_NUM_THREADS": "1",
@@ -127,8 +133,13 @@ def _wrap(limits: Limits) -> list[str]:
     for folder in ("/tmp", INSIDE):
         command += ["--size", str(limits.file_mib * 2**20), "--tmpfs", folder]
     # After /tmp, because Python or the package may lie below it.
-    for folder in sorted({str(PACKAGE), sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)}):
+    python = sorted({sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)})
+    for folder in python:
         command += ["--ro-bind", folder, folder]
+    # Installed without -e, the package lies below one of them, and the exercises may, too.
+    for folder in (PACKAGE, SOURCE):
+        if any(folder.is_relative_to(one) for one in python) and folder.is_dir():
+            command += ["--tmpfs", str(folder)]
     return command
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -335,23 +335,20 @@ CASES = [
     Case("only a text file", NOT_SUBMITTED, words="holds no notebook", text="later", name="note.txt"),
     Case("shadows torch", MANUAL, files={"torch.py": "raise ImportError('mine')", "random.py": "1 / 0"}),
     Case("late", MANUAL, files={"timestamp.txt": "2026-03-02 12:00:00 UTC"}),
-    Case(
-        "patches the checks", FLAGGED, AFTER[:1], "changed fmnist_helpers.exercises", answered(only=PATCH_ALL)
-    ),
+    Case("patches the checks", MANUAL, AFTER[:1], change=answered(only=PATCH_ALL)),
     Case(
         "patches when called",
-        FLAGGED,
+        MANUAL,
         AFTER[:1],
-        "exercises.ex05_training_loop.",
-        answered(only=PATCH_WHEN_CALLED),
+        change=answered(only=PATCH_WHEN_CALLED),
     ),
-    Case("patches torch", FLAGGED, AFTER[:1], "builtins.zip", answered(only=PATCH_TORCH)),
-    Case("patches code", FLAGGED, AFTER[:1], "check.close", answered(only=PATCH_CODE)),
+    Case("patches torch", MANUAL, AFTER[:1], change=answered(only=PATCH_TORCH)),
+    Case("patches code", MANUAL, AFTER[:1], change=answered(only=PATCH_CODE)),
     Case("always equal", MANUAL, AFTER[:1], change=answered(only=ALWAYS_EQUAL)),
     Case("always equal tensor", MANUAL, AFTER[:1], change=answered(only=SUBCLASS)),
-    Case("hides errors", FLAGGED, AFTER[:1], "IPython.", answered(only=HIDE_ERRORS)),
-    Case("rewrites cells", FLAGGED, AFTER[:1], "input_transformers_post", answered(only=REWRITE_CELLS)),
-    Case("before each cell", FLAGGED, AFTER[:1], "events.pre_run_cell", answered(only=BEFORE_EACH_CELL)),
+    Case("hides errors", MANUAL, AFTER[:1], change=answered(only=HIDE_ERRORS)),
+    Case("rewrites cells", MANUAL, AFTER[:1], change=answered(only=REWRITE_CELLS)),
+    Case("before each cell", MANUAL, AFTER[:1], change=answered(only=BEFORE_EACH_CELL)),
     Case("tells hidden tests", MANUAL, change=answered(TELL_HIDDEN)),
     Case("takes 8 GB", MANUAL, change=answered("hoard = bytearray(8 * 2**30)"), needs_sandbox=True),
     Case(
@@ -371,19 +368,28 @@ CASES = [
 ]
 
 
-def write(submitted: Path, release: Path, *, places: list[str], port: int, sandboxed: bool) -> list[Case]:
-    """Write the class into ``submitted`` and return its cases; without a sandbox those that need one are left out.
+def write(
+    submitted: Path,
+    release: Path,
+    cases: list[Case],
+    *,
+    sandboxed: bool,
+    places: Sequence[str] = (),
+    port: int = 0,
+) -> list[Case]:
+    """Write a class into ``submitted`` and return its cases; without a sandbox those that need one are left out.
 
     Args:
         submitted: nbgrader's folder of submissions.
         release: the students' copy of the assignment.
+        cases: the students.
+        sandboxed: whether submissions will run in the sandbox.
         places: paths that a sandboxed submission must neither see nor be able to delete.
         port: of a server on loopback that a sandboxed submission must not reach.
-        sandboxed: whether submissions will run in the sandbox.
     """
     released = nbformat.read(release, as_version=4)
     right = solved(released)
-    cases = [case for case in CASES if sandboxed or not case.needs_sandbox]
+    cases = [case for case in cases if sandboxed or not case.needs_sandbox]
     for case in cases:
         folder = submitted / case.student / ASSIGNMENT
         folder.mkdir(parents=True)
@@ -391,14 +397,20 @@ def write(submitted: Path, release: Path, *, places: list[str], port: int, sandb
             (folder / name).write_text(content, encoding="utf-8")
         text = _notebook(case, right, released, places, port) if case.text is None else case.text
         (folder / case.name).write_bytes(text.encode("utf-8", "surrogateescape"))
-    # A file that cannot be written to, and one that would lead out of the folder.
+    return cases
+
+
+def add_oddities(submitted: Path, place: str) -> Case:
+    """Add a file that cannot be written to, one that would lead out of the folder, and a student without a notebook."""
     os.chmod(submitted / "honest" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", 0o444)
-    (submitted / "honest" / ASSIGNMENT / "link.txt").symlink_to(places[0])
+    (submitted / "honest" / ASSIGNMENT / "link.txt").symlink_to(place)
     (submitted / "never came").mkdir()
-    return [*cases, Case("never came", NOT_SUBMITTED)]
+    return Case("never came", NOT_SUBMITTED)
 
 
-def _notebook(case: Case, right: NotebookNode, released: NotebookNode, places: list[str], port: int) -> str:
+def _notebook(
+    case: Case, right: NotebookNode, released: NotebookNode, places: Sequence[str], port: int
+) -> str:
     notebook = copy.deepcopy(right)
     if case.change is _blank:
         notebook.metadata["released"] = released
@@ -407,7 +419,7 @@ def _notebook(case: Case, right: NotebookNode, released: NotebookNode, places: l
     if case.student in ("looks around", "deletes everything"):
         targets = " ".join(places)
         cell.source = (
-            cell.source.replace("{places}", repr(places))
+            cell.source.replace("{places}", repr(list(places)))
             .replace("{port}", str(port))
             .replace("{targets}", targets)
         )

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from fmnist_helpers.exercises import observe
 from fmnist_helpers.exercises.observation import Call, Seen, decode, encode
 from fmnist_helpers.exercises.observe import call, describe
 
@@ -163,11 +162,3 @@ def test_warnings_go_where_nbgrader_does_not_take_them_for_failures(capsys):
         warnings.simplefilter("always")
         call(warns)
     assert capsys.readouterr().err == ""
-
-
-def test_what_the_grader_wants_is_done_after_every_call(monkeypatch):
-    done = []
-    monkeypatch.setattr(observe, "after_call", [lambda: done.append(1)])
-    call(lambda: None)
-    call(lambda: 1 / 0)
-    assert done == [1, 1]

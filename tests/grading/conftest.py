@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from fmnist_helpers.grading.sandbox import bubblewrap_problem
 from tests.exercises.hostile import ASSIGNMENT, Case
+from tests.tools.course import EXERCISES
 
 PROBLEM = bubblewrap_problem()
 MINUTES = 20
@@ -57,3 +59,13 @@ def released(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("a class")
     assert command("release", "--out", folder, "--assignment", ASSIGNMENT, cwd=folder).returncode == 0
     return folder
+
+
+def hidden_lines() -> list[str]:
+    """Return the lines that stand between the marks of hidden tests alone, read without the grader's help."""
+    source = nbformat.read(EXERCISES / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
+    text = "\n".join(cell.source for cell in source.cells if cell.cell_type == "code")
+    regions = re.findall(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", text, flags=re.DOTALL)
+    seen = re.sub(r"### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS", "", text, flags=re.DOTALL)
+    lines = {line.strip() for region in regions for line in region.splitlines() if len(line.strip()) > 11}
+    return sorted(lines - {line.strip() for line in seen.splitlines()})

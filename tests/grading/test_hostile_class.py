@@ -11,7 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
@@ -21,7 +20,7 @@ from nbgrader.api import Gradebook
 from fmnist_helpers.grading.sandbox import Limits, process_groups, stale_groups
 from tests.exercises import hostile
 from tests.exercises.hostile import ASSIGNMENT, CASES, IN_PART, NOT_SUBMITTED, POINTS, UNREADABLE, Case
-from tests.grading.conftest import PROBLEM, SANDBOX, Graded, command
+from tests.grading.conftest import PROBLEM, SANDBOX, Graded, command, hidden_lines
 from tests.tools.course import EXERCISES
 
 
@@ -42,10 +41,12 @@ def graded(tmp_path_factory, released, canary) -> Graded:
         cases = hostile.write(
             folder / "submitted",
             folder / "release" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb",
+            CASES,
             places=[str(canary), str(EXERCISES), str(folder / "gradebook.db"), str(folder / "submitted")],
             port=server.getsockname()[1],
             sandboxed=not PROBLEM,
         )
+        cases.append(hostile.add_oddities(folder / "submitted", str(canary)))
         done = command("grade", "--out", folder, "--cell-seconds", 20, *SANDBOX)
     assert done.returncode == 0, done.stdout + done.stderr
     return Graded(folder, done, cases)
@@ -119,16 +120,6 @@ def test_large_output_is_cut(graded):
     assert len(graded.page("50 MB of output")) < 1_000_000
 
 
-def hidden_lines() -> list[str]:
-    """Return the lines that stand between the marks of hidden tests alone, read without the grader's help."""
-    source = nbformat.read(EXERCISES / ASSIGNMENT / f"{ASSIGNMENT}.ipynb", as_version=4)
-    text = "\n".join(cell.source for cell in source.cells if cell.cell_type == "code")
-    regions = re.findall(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", text, flags=re.DOTALL)
-    seen = re.sub(r"### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS", "", text, flags=re.DOTALL)
-    lines = {line.strip() for region in regions for line in region.splitlines() if len(line.strip()) > 11}
-    return sorted(lines - {line.strip() for line in seen.splitlines()})
-
-
 def visible_text(page: str) -> str:
     """Return a page's text as a reader sees it."""
     import html
@@ -153,7 +144,7 @@ def test_feedback_page_holds_no_hidden_test_and_no_solution(graded, case):
     if case.student == "nothing done":
         assert "num_right +=" not in text
     # The diagnosis is there, without the lines of the check.
-    assert "fmnist_helpers/exercises" not in text
+    assert "def judge_" not in text
 
 
 def test_feedback_page_names_the_belief(graded):

@@ -97,7 +97,7 @@ def make_loaders_of(train_set, test_set, batch_size, seed):
     return train_loader, DataLoader(test_set, batch_size=batch_size)
 
 
-# %% wrong: none | two new training loaders with seed 0 gave two different orders.
+# %% wrong: none | two new training loaders with seed
 def make_loaders_of(train_set, test_set, batch_size, seed):
     train_loader = DataLoader(train_set, batch_size=batch_size, shuffle=True)
     return train_loader, DataLoader(test_set, batch_size=batch_size)
@@ -110,7 +110,7 @@ def make_loaders_of(train_set, test_set, batch_size, seed):
     return train_loader, DataLoader(test_set, batch_size=batch_size)
 
 
-# %% wrong: none | the seeds 0 and 1 gave the same order
+# %% wrong: none | gave the same order
 def make_loaders_of(train_set, test_set, batch_size, seed):
     generator = torch.Generator().manual_seed(0)
     train_loader = DataLoader(train_set, batch_size=batch_size, shuffle=True, generator=generator)

@@ -209,7 +209,7 @@ def split_by_class(labels, num_each, seed):
     return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()
 
 
-# %% wrong: none | two calls with the same labels and seed 0 gave two draws | split_by_class-seed
+# %% wrong: none | two calls with the same labels and seed | split_by_class-seed
 def split_by_class(labels, num_each, seed):
     generator = torch.Generator().manual_seed(seed)
     is_held = torch.zeros(len(labels), dtype=torch.bool)

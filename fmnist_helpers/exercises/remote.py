@@ -1,0 +1,154 @@
+"""Observing in another process: the one that judges asks, and the one in which the student's code runs answers.
+
+What passes between them is MessagePack with a schema, never a pickle. A check is handed a :class:`Reference` where a
+learner's notebook hands it a function; an :func:`observer` then asks the other process in place of running anything.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, get_type_hints
+
+import msgspec
+
+from fmnist_helpers.exercises.observation import MalformedError, decode, encode
+
+VERSION = 1
+"""Of the protocol. Both sides come from one package, so another number means that something else answered."""
+
+
+MOST_OBSERVED = 4_000_000
+"""How many bytes an observation may have; the largest of an honest solution has a tenth of that."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What the judging side asks for."""
+
+    version: int
+    nonce: str
+    """A random text that the reply must repeat."""
+    observer: str
+    """Module and name, for example ``ex05_observe.observe_training``."""
+    names: list[str]
+    """What the observer looks at, as it is called in the student's notebook."""
+    problem: bytes
+    """The problem, encoded; empty if the observer takes none."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why there is no observation: the name of an exception and its message."""
+
+    name: str
+    message: str
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What the student's process answers."""
+
+    version: int
+    nonce: str
+    observation: bytes = b""
+    fault: Fault | None = None
+
+
+class NoObservation(BaseException):
+    """The student's process gave no well-formed observation, so the test earns nothing.
+
+    Attributes:
+        name: of the exception in that process, or of what happened to it.
+        message: in words.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(f"{name}: {message}")
+        self.name, self.message = name, message
+
+
+class Reference:
+    """Stands for what a student's notebook calls by a name. Nothing but an observer can do anything with it.
+
+    Args:
+        name: the name.
+        ask: sends a request to the student's process and returns its reply, both encoded.
+        seed: turns the seed that is written in a test into the one that this submission gets.
+    """
+
+    def __init__(self, name: str, ask: Callable[[bytes], bytes], seed: Callable[[int], int]) -> None:
+        self.name, self._ask, self.seed = name, ask, seed
+
+    def observe(self, observer: str, names: list[str], problem: bytes, kind: Any) -> Any:
+        """Return the observation of this kind.
+
+        Raises:
+            NoObservation: if none came, or what came is not well-formed.
+        """
+        nonce = secrets.token_hex(16)
+        answer = self._ask(encode(Request(VERSION, nonce, observer, names, problem)))
+        try:
+            reply = decode(Reply, answer, MOST_OBSERVED + 1000)
+            if (reply.version, reply.nonce) != (VERSION, nonce):
+                raise MalformedError("this is no reply to what was asked")
+            if reply.fault is None:
+                return decode(kind, reply.observation)
+        except MalformedError as error:
+            raise NoObservation("MalformedError", str(error)[:300]) from None
+        raise NoObservation(reply.fault.name[:100], reply.fault.message[:1000])
+
+
+def observer(function: Callable) -> Callable:
+    """Let an observer be handed references, too: it then asks their process and returns what that one saw.
+
+    The observer's type hints are the schema: its parameter ``problem``, if it has one, and what it returns.
+    """
+    hints = get_type_hints(function)
+
+    @functools.wraps(function)
+    def observe(*arguments: Any) -> Any:
+        # By type alone: an object of a student's may raise when it is asked for its class.
+        reference = next((one for one in arguments if type(one) is Reference), None)
+        if reference is None:
+            return function(*arguments)
+        things = arguments[:-1] if "problem" in hints else arguments
+        problem = encode(arguments[-1]) if "problem" in hints else b""
+        where = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+        return reference.observe(where, [one.name for one in things], problem, hints["return"])
+
+    observe.problem = hints.get("problem")
+    return observe
+
+
+def answer(question: bytes, namespace: Mapping[str, Any]) -> bytes:
+    """Return the reply to a request, whatever the student's code does meanwhile.
+
+    Args:
+        question: an encoded :class:`Request`.
+        namespace: the variables of the student's notebook.
+    """
+    request = decode(Request, question)
+    try:
+        module, _, name = request.observer.partition(".")
+        observe = getattr(import_module(f"fmnist_helpers.exercises.{module}"), name)
+        things = [_look_up(name, namespace) for name in request.names]
+        problem = [decode(observe.problem, request.problem)] if observe.problem is not None else []
+        reply = Reply(VERSION, request.nonce, encode(observe(*things, *problem)))
+    except BaseException as error:
+        name, message = type(error).__name__, _words(error)
+        reply = Reply(VERSION, request.nonce, fault=Fault(name, message))
+    return encode(reply)
+
+
+def _look_up(name: str, namespace: Mapping[str, Any]) -> Any:
+    try:
+        return namespace[name]
+    except KeyError:
+        raise NameError(f"name {name!r} is not defined") from None
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)[:1000].encode("utf-8", "replace").decode()
+    except Exception:
+        return ""
