@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from fmnist_helpers.grading.classroom import SOURCE, Classroom
 from fmnist_helpers.grading.execute import available_jobs
 from fmnist_helpers.grading.grade import Grader, Options
+from fmnist_helpers.grading.instructor_cells import remarks_on_tests
 from fmnist_helpers.grading.release import release
 from fmnist_helpers.grading.report import table, write_csv
 from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem
@@ -33,7 +34,8 @@ from fmnist_helpers.progress import progress_bar
 UNSAFE = """\
 **************************************************************************************************
 * NOT SANDBOXED: the code of the students runs with your rights, and can read and delete your    *
-* files and use your network. {problem}
+* files, the exercises and the grade book among them, and use your network. Marks are decided    *
+* outside of its process all the same. {problem}
 **************************************************************************************************"""
 
 
@@ -72,6 +74,8 @@ def _release(options: argparse.Namespace) -> int:
         return 2
     for name in names:
         print(f"{name}: {release(classroom, name)}")
+        for line in remarks_on_tests(classroom.read_source(name)):
+            print(f"  {line}")
     return 0
 
 

@@ -44,6 +44,14 @@ def sources_of_tests(notebook: NotebookNode) -> dict[str, str]:
     return {cell.metadata.nbgrader.grade_id: cell.source for cell in notebook.cells if is_test(cell)}
 
 
+def remarks_on_tests(notebook: NotebookNode) -> list[str]:
+    """Return what an instructor should know of an assignment before it is handed out, a line each."""
+    plans = {name: plan(source) for name, source in sources_of_tests(notebook).items()}
+    inside = ", ".join(name for name, one in plans.items() if one.inside)
+    lines = [f"{name}: cannot be judged: {one.refused}" for name, one in plans.items() if one.refused]
+    return lines + ([f"{inside}: run in the student's process, unprotected"] if inside else [])
+
+
 def is_test(cell: NotebookNode) -> bool:
     """Return whether a cell of an assignment, or of a submission made fit for it, is a test."""
     return cell.cell_type == "code" and is_grade(cell) and not is_solution(cell)

@@ -46,9 +46,9 @@ class Graded:
     def page(self, student: str) -> str:
         return (self.folder / "feedback" / student / f"{ASSIGNMENT}.html").read_text(encoding="utf-8")
 
-    def outputs(self, student: str) -> str:
+    def outputs(self, student: str, assignment: str = ASSIGNMENT) -> str:
         """Return everything that a submission's cells showed."""
-        path = self.folder / "autograded" / student / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        path = self.folder / "autograded" / student / assignment / f"{assignment}.ipynb"
         cells = nbformat.read(path, as_version=4).cells
         return json.dumps([cell.outputs for cell in cells if cell.cell_type == "code"])
 
