@@ -105,7 +105,7 @@ LOOK_FOR_THE_JUDGE = """
 import os
 found = []
 for place, folders, files in os.walk("/"):
-    folders[:] = [one for one in folders if one not in ("proc", "sys", "torch", "nvidia", "triton", "docs")]
+    folders[:] = [one for one in folders if one not in ("proc", "sys", "torch", "nvidia", "triton", "nbgrader")]
     for name in files:
         if name in ("gradebook.db", ".secret", "hostile.py", "ex05_training_loop.ipynb"):
             found.append(os.path.join(place, name))
