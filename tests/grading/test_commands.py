@@ -129,6 +129,21 @@ def test_changed_submission_is_graded_again(small_class):
     assert float(rows["student 3"]["points"]) == sum(POINTS.values())
 
 
+def test_submission_graded_again_gets_the_same_problems_and_the_same_marks(small_class):
+    arguments = ["grade", "--out", small_class, *SANDBOX]
+    for number in (1, 2):
+        shutil.rmtree(small_class / "submitted" / f"student {number}")
+    paths = {n: small_class / "outcomes" / f"student {n}" / f"{ASSIGNMENT}.json" for n in (0, 3)}
+    first = Graded(small_class, command(*arguments), []).rows
+    seeds = {number: json.loads(path.read_text())["seed"] for number, path in paths.items()}
+    assert seeds[0] != seeds[3]
+    for path in paths.values():
+        path.unlink()
+    again = Graded(small_class, command(*arguments), []).rows
+    assert {number: json.loads(path.read_text())["seed"] for number, path in paths.items()} == seeds
+    assert again == first
+
+
 # --- what the command refuses or says, in this process -----------------------------------------------------
 
 
