@@ -1,17 +1,28 @@
-"""Says in one sentence what does not fit, where PyTorch's own error would be hard to read.
+"""Says in one sentence what does not fit, where PyTorch's own error would be hard to read, or where there is none.
 
-The loops put these checks around lines that a reader sees. They cost nothing while all is well: only when PyTorch
-has refused a batch is it looked at.
+What no batch could mend is said before an epoch (:func:`guarded`). The other checks stand around lines of the loops
+that a reader sees. They cost nothing while all is well: only when PyTorch has refused a batch is it looked at.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
+import math
+import operator
+import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.loss import _Loss
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
@@ -20,13 +31,104 @@ _REFUSALS = (RuntimeError, IndexError, TypeError, ValueError)
 """What PyTorch raises for a batch that does not fit."""
 
 
-def check_arguments(dataloader: DataLoader, loss_fn: LossFunction) -> None:
-    """Refuse what no batch could mend.
+_told: weakref.WeakSet[nn.Module] = weakref.WeakSet()
+"""Models of which it was said that their loss is no number any more."""
+
+
+# --- before an epoch ---------------------------------------------------------------------------------------
+
+
+def guarded(loop: Callable) -> Callable:
+    """Return the loop with checks before its epoch, and one sentence after it if the loss is no number any more.
+
+    The loop is called as ``loop(dataloader, model, loss_fn, ...)``; if it has no ``optimizer``, it evaluates, and then
+    the global random state is afterwards what it was: a loader draws from it, even if it does not shuffle.
+    """
+    signature = inspect.signature(loop)
+    trains = "optimizer" in signature.parameters
+
+    @functools.wraps(loop)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        given = signature.bind(*arguments, **options).arguments
+        check_before(given["dataloader"], given["model"], given["loss_fn"], given.get("optimizer"))
+        kept = torch.get_rng_state()
+        result = loop(*arguments, **options)
+        if not trains:
+            torch.set_rng_state(kept)
+        _tell_once(given["model"], result.loss)
+        return result
+
+    return checked
+
+
+def check_before(
+    dataloader: DataLoader, model: nn.Module, loss_fn: LossFunction, optimizer: Optimizer | None = None
+) -> None:
+    """Refuse, before an epoch, what would train nothing, or end with an error after a part of the work.
+
+    Args:
+        dataloader, model, loss_fn: as the loops take them.
+        optimizer: for training; None for an evaluation.
 
     Raises:
-        ValueError: if the loader has no batch, or the loss says that it does not average.
+        ValueError: in one sentence that says what to do.
     """
-    if len(dataloader) == 0:
+    _check_kinds(dataloader, model, loss_fn, optimizer)
+    check_arguments(dataloader, loss_fn)
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ValueError(
+            "the model is on the device 'meta', where parameters have shapes and no values; make it anew on "
+            "the CPU, or call model.to_empty(device='cpu') and load its weights"
+        )
+    if optimizer is not None:
+        _check_training(model, optimizer)
+        _check_last_batch(dataloader, model)
+    device = next((parameter.device.type for parameter in model.parameters()), "cpu")
+    if device != "cpu":
+        # A graphics card would end with an assertion, later and elsewhere, and then refuse all further work.
+        check_labels(dataloader.dataset, model)
+
+
+def _check_kinds(dataloader: Any, model: Any, loss_fn: Any, optimizer: Any) -> None:
+    named = {"dataloader": dataloader, "model": model, "loss_fn": loss_fn, "optimizer": optimizer}
+    for name, thing in named.items():
+        if isinstance(thing, type):
+            made = f"{name} = {thing.__name__}()"
+            raise ValueError(f"{name} is the class {thing.__name__} itself; make one of it: {made}")
+    if isinstance(optimizer, LRScheduler):
+        raise ValueError(
+            f"optimizer is a schedule, {type(optimizer).__name__}; pass on the optimiser that it was made with, "
+            "and call scheduler.step() after the epoch"
+        )
+    fits = {
+        "dataloader": not isinstance(dataloader, nn.Module | Optimizer),
+        "model": isinstance(model, nn.Module) and not isinstance(model, _Loss),
+        "loss_fn": callable(loss_fn) and not isinstance(loss_fn, Optimizer),
+        "optimizer": optimizer is None or (hasattr(optimizer, "step") and hasattr(optimizer, "zero_grad")),
+    }
+    wrong = [name for name, is_right in fits.items() if not is_right]
+    if wrong:
+        found = " and ".join(f"{name} is a {type(named[name]).__name__}" for name in wrong)
+        raise ValueError(f"{found}: are the arguments in the order dataloader, model, loss_fn, optimizer?")
+
+
+def check_arguments(dataloader: DataLoader, loss_fn: LossFunction) -> None:
+    """Refuse loaders and losses that no batch could mend.
+
+    Raises:
+        ValueError: if the loader has no length or no batch, or the loss does not average over its samples.
+    """
+    if not hasattr(dataloader, "dataset"):
+        kind = type(dataloader).__name__
+        raise ValueError(f"a torch.utils.data.DataLoader is needed, and dataloader is a {kind}")
+    try:
+        length = len(dataloader)
+    except TypeError as error:
+        raise ValueError(
+            f"the data loader has no length, because its data set ({type(dataloader.dataset).__name__}) has none; "
+            "give that a method __len__ that returns the number of its samples"
+        ) from error
+    if length == 0:
         raise ValueError("the data loader is empty: it has no batch to train or evaluate on")
     reduction = getattr(loss_fn, "reduction", "mean")
     if reduction != "mean":
@@ -34,6 +136,141 @@ def check_arguments(dataloader: DataLoader, loss_fn: LossFunction) -> None:
             f"the loss function has reduction={reduction!r}; these loops weight each batch's mean by its "
             "size, so use reduction='mean', the default"
         )
+    by_class = isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss)
+    if by_class and loss_fn.weight is not None:
+        raise ValueError(
+            "the loss function has class weights, so it divides by the weights of a batch and not by its size; "
+            "these loops average over samples: leave weight out, or write the loop yourself"
+        )
+    if by_class and loss_fn.ignore_index >= 0:
+        raise ValueError(
+            f"the loss function has ignore_index={loss_fn.ignore_index}, so it leaves samples out; these loops "
+            "average over all samples: take those samples out of the data set instead"
+        )
+
+
+def _check_training(model: nn.Module, optimizer: Optimizer) -> None:
+    if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
+        raise ValueError(
+            "gradients are switched off, so nothing can be trained; call torch.set_grad_enabled(True), or "
+            "leave the block of torch.no_grad() or torch.inference_mode() first"
+        )
+    parameters = list(model.parameters())
+    trainable = {id(parameter) for parameter in parameters if parameter.requires_grad}
+    if not parameters:
+        return
+    if not trainable:
+        raise ValueError(
+            "all parameters of the model are frozen, so nothing can be trained; call requires_grad_(True) on "
+            "those that are to learn"
+        )
+    groups = getattr(optimizer, "param_groups", None)
+    if groups is not None and not any(id(held) in trainable for group in groups for held in group["params"]):
+        kind = type(optimizer).__name__
+        raise ValueError(
+            "the optimiser holds no parameter of this model that can be trained, so it would train nothing; make "
+            f"it from this model: {kind}(model.parameters(), ...), after any change to the model's layers"
+        )
+
+
+def _check_last_batch(dataloader: DataLoader, model: nn.Module) -> None:
+    size = getattr(dataloader, "batch_size", None)
+    if not isinstance(size, int) or getattr(dataloader, "drop_last", False):
+        return
+    total = len(getattr(dataloader, "sampler", None) or dataloader.dataset)
+    is_single = size == 1 or total % size == 1
+    if not is_single or not any(isinstance(layer, _BatchNorm) for layer in model.modules()):
+        return
+    try:
+        _trial(model, dataloader.dataset, training=True)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            return
+        raise ValueError(
+            f"with {total} samples in batches of {size} the last batch has 1 sample, and batch normalisation "
+            "needs at least 2 to train; choose another batch_size, or drop_last=True"
+        ) from error
+    except Exception:
+        # A model of which nothing can be said beforehand; its own error will tell.
+        return
+
+
+def check_labels(dataset: Any, model: nn.Module) -> None:
+    """Refuse labels that a data set in memory shows, and for which the model has no output.
+
+    Raises:
+        ValueError: with the labels and the number of outputs.
+    """
+    labels = _labels_in_memory(dataset)
+    if labels is None:
+        return
+    try:
+        num_outputs = _trial(model, dataset, training=False).shape[1]
+    except Exception:
+        return
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_outputs:
+        raise ValueError(_out_of_range("data set", low, high, num_outputs))
+
+
+def _labels_in_memory(dataset: Any) -> Tensor | None:
+    """Return the class numbers of a data set that holds them in memory, or None."""
+    indices = None
+    while isinstance(dataset, torch.utils.data.Subset):
+        chosen = torch.as_tensor(dataset.indices)
+        indices = chosen if indices is None else chosen[indices]
+        dataset = dataset.dataset
+    found = getattr(dataset, "labels", getattr(dataset, "targets", None))
+    if isinstance(dataset, torch.utils.data.TensorDataset):
+        found = dataset.tensors[-1]
+    if not isinstance(found, Tensor) or found.ndim != 1 or found.is_floating_point() or not len(found):
+        return None
+    return found if indices is None else found[indices.to(found.device)]
+
+
+def _trial(model: nn.Module, dataset: Any, *, training: bool) -> Tensor:
+    """Pass one sample through the model on the device 'meta': shapes only, and nothing is changed."""
+    with torch.random.fork_rng(devices=[]):
+        image = torch.as_tensor(dataset[0][0])
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    on_meta = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
+    was_training = model.training
+    try:
+        model.train(training)
+        with torch.no_grad():
+            return functional_call(model, on_meta, (image[None].to("meta"),))
+    finally:
+        model.train(was_training)
+
+
+def _tell_once(model: nn.Module, loss: float) -> None:
+    if math.isfinite(loss):
+        _told.discard(model)
+    elif model not in _told:
+        _told.add(model)
+        warnings.warn(
+            f"the mean loss of this epoch is {loss}: the usual cause is a learning rate that is too large. Try a "
+            "tenth of it with a new model, because weights that are nan stay nan; if that does not help, look "
+            "for images that are nan or infinite.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def whole_number(name: str, value: Any) -> int:
+    """Return a count or a seed as an int, whatever kind of whole number it is (Python's, NumPy's, a tensor's).
+
+    Raises:
+        ValueError: if it is a fraction, a float, a truth value, or no number at all.
+    """
+    is_truth = "bool" in type(value).__name__ or getattr(value, "dtype", None) == torch.bool
+    try:
+        return operator.index(None if is_truth else value)
+    except (TypeError, RuntimeError):
+        raise ValueError(f"{name} is {value!r}; a whole number is needed") from None
+
+
+# --- around a batch ----------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -109,6 +346,17 @@ def _explain_images(model: nn.Module, images: Tensor) -> str | None:
             f"the images are {images.dtype}; the model needs floating point numbers. "
             "Use the transform ToTensor(), or InMemoryDataset."
         )
+    devices = sorted({str(parameter.device) for parameter in model.parameters()})
+    if len(devices) > 1:
+        return (
+            f"the model's parameters lie on {' and '.join(devices)}; model.to(device) takes all to one device"
+        )
+    weights = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if weights is not None and weights.dtype != images.dtype:
+        return (
+            f"the images are {images.dtype} and the model's weights {weights.dtype}; give both one type: "
+            "images.float() in the data set and model.float() are PyTorch's default"
+        )
     first = next((m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)), None)
     if isinstance(first, nn.Linear) and images[0].numel() != first.in_features:
         return (
@@ -135,8 +383,12 @@ def _explain_labels(labels: Tensor, logits: Tensor) -> str | None:
         return f"the labels are {labels.dtype}; class numbers must be torch.int64"
     low, high, num_outputs = labels.min().item(), labels.max().item(), logits.shape[1]
     if low < 0 or high >= num_outputs:
-        return (
-            f"the labels of this batch go from {low} to {high}, but the model gives {num_outputs} outputs, "
-            f"so a label must be from 0 to {num_outputs - 1}"
-        )
+        return _out_of_range("batch", low, high, num_outputs)
     return None
+
+
+def _out_of_range(what: str, low: int, high: int, num_outputs: int) -> str:
+    return (
+        f"the labels of this {what} go from {low} to {high}, but the model gives {num_outputs} outputs, "
+        f"so a label must be from 0 to {num_outputs - 1}"
+    )

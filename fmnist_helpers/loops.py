@@ -19,9 +19,12 @@ from torch.utils.data import DataLoader
 from fmnist_helpers.explain import (
     LossFunction,
     check_arguments,
+    check_before,
     check_output,
     explained,
+    guarded,
     number_of_classes,
+    whole_number,
 )
 from fmnist_helpers.history import EpochResult, History
 from fmnist_helpers.progress import progress_bar
@@ -113,6 +116,10 @@ def test_loop(
     return result
 
 
+# Here, and not in the loops, because what is checked once before an epoch is no part of what a reader reads.
+train_loop, test_loop = guarded(train_loop), guarded(test_loop)
+
+
 def run_epoch(
     number: int,
     model: nn.Module,
@@ -160,10 +167,13 @@ def fit(
     Raises:
         ValueError: if ``num_epochs`` is below 1, ``valid_loader`` is None, or as :func:`train_loop` says.
     """
+    num_epochs = whole_number("num_epochs", num_epochs)
     if num_epochs < 1:
         raise ValueError(f"num_epochs is {num_epochs}; at least 1 epoch is needed")
     if valid_loader is None:
         raise ValueError("there is no validation loader; call make_loaders with num_valid above 0")
+    # Now, and not after the first epoch.
+    check_before(valid_loader, model, loss_fn)
     history = History() if history is None else history
     history.interrupted = False
     numbers = range(len(history) + 1, len(history) + 1 + num_epochs)

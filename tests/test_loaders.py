@@ -69,7 +69,7 @@ def test_whole_data_set_without_subset_gives_the_same_batches(tiny_root, dataset
 def test_every_byte_becomes_the_float_that_totensor_makes():
     data = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
     source = SimpleNamespace(data=data, targets=torch.tensor([3]), classes=["a"] * 4)
-    images, labels = fh.InMemoryDataset(source).__getitems__([0])
+    images, labels = fh.InMemoryDataset(source).__getitems__([0]).batch
     assert torch.equal(images[0], ToTensor()(data[0].numpy()))
     assert labels.tolist() == [3]
 
@@ -98,7 +98,7 @@ def test_images_stay_bytes_and_share_torchvisions_memory(tiny_root, transform):
 
 def test_a_batch_does_not_share_memory_with_the_data_set(dataset):
     before = dataset.labels.clone()
-    images, labels = dataset.__getitems__([0, 1])
+    images, labels = dataset.__getitems__([0, 1]).batch
     images.zero_()
     labels.zero_()
     assert torch.equal(dataset.labels, before)
@@ -110,7 +110,7 @@ def test_to_moves_images_labels_and_batches(dataset, name):
     if name == "cuda" and not torch.cuda.is_available():
         pytest.skip("no cuda device on this machine")
     moved = dataset.to(name)
-    images, labels = moved.__getitems__([3, 1])
+    images, labels = moved.__getitems__([3, 1]).batch
     for tensor in (moved.images, moved.labels, images, labels):
         assert tensor.device.type == name
     assert (images.shape, images.dtype, labels.shape) == ((2, 1, 28, 28), torch.float32, (2,))

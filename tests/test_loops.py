@@ -48,7 +48,8 @@ def test_train_loop_is_the_tutorials(capsys, make_optimizer, shuffle, num_sample
 
 
 def test_train_loop_prints_the_documented_line(capsys):
-    fh.train_loop(loader(401, 2), small_model(), lambda logits, _: logits.sum() * 0 + 2.5, sgd(small_model()))
+    model = small_model()
+    fh.train_loop(loader(401, 2), model, lambda logits, _: logits.sum() * 0 + 2.5, sgd(model))
     assert capsys.readouterr().out.splitlines() == [
         "loss: 2.500000  [    2/  401]",
         "loss: 2.500000  [  202/  401]",

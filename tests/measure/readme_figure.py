@@ -23,7 +23,7 @@ def draw_predictions(grid: list[plt.Axes], root) -> None:
     """Train the final recipe and draw consecutive test images with its answers; a wrong one is marked."""
     model = train_recipe(STEPS[FINAL].recipe, root).model.eval()
     test_set = helpers.make_loaders(root).test.dataset
-    images, labels = test_set.__getitems__(list(range(FIRST, FIRST + len(grid))))
+    images, labels = test_set.__getitems__(list(range(FIRST, FIRST + len(grid)))).batch
     with torch.no_grad():
         probabilities = model(images).softmax(dim=1)
     for axes, image, label, row in zip(grid, images, labels.tolist(), probabilities, strict=True):
