@@ -31,6 +31,17 @@ from fmnist_helpers.loops import LoopResult, run_epoch
 from fmnist_helpers.model import NeuralNetwork
 from fmnist_helpers.runtime import pick_device, seed_everything
 
+OPTIONS = (
+    "num_workers",
+    "worker_init_fn",
+    "pin_memory",
+    "timeout",
+    "multiprocessing_context",
+    "prefetch_factor",
+    "persistent_workers",
+)
+"""What a shared loader takes over from the one that is shared."""
+
 
 class Group(NamedTuple):
     """The processes of one run, seen by the one of number ``rank``. All call its methods, in the same order."""
@@ -55,7 +66,7 @@ class Group(NamedTuple):
                 loss.register_hook(lambda gradient: gradient * weight)
             return loss
 
-        shared_loss.reduction = getattr(loss_fn, "reduction", "mean")
+        shared_loss.original = loss_fn  # At this the loops look, to see whether it averages.
         return shared_loss
 
     def share_loader(self, dataloader: DataLoader) -> DataLoader:
@@ -72,8 +83,7 @@ class Group(NamedTuple):
             dataset,
             batch_sampler=PartSampler(dataloader.batch_sampler, self.rank, self.world_size),
             collate_fn=partial(_collate_part, dataset, dataloader.collate_fn),
-            num_workers=dataloader.num_workers,
-            worker_init_fn=dataloader.worker_init_fn,
+            **{name: getattr(dataloader, name) for name in OPTIONS},
             # The loader draws from it as well as the sampler; without it the second epoch's order would differ.
             generator=dataloader.generator,
         )
@@ -152,9 +162,19 @@ class PartSampler(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         self.num_samples = 0
         for batch in self.batch_sampler:
-            start, stop = (len(batch) * rank // self.world_size for rank in (self.rank, self.rank + 1))
+            start, stop = self._part(len(batch), self.rank)
             self.num_samples += stop - start
             yield batch[start:stop]
+
+    def last_sizes(self) -> list[int]:
+        """Return how many samples of the last batch each rank gets: all ranks must know if one cannot go on."""
+        size, total = self.batch_sampler.batch_size, len(self.batch_sampler.sampler)
+        last = size if self.batch_sampler.drop_last else total % size or size
+        parts = (self._part(last, rank) for rank in range(self.world_size))
+        return [stop - start for start, stop in parts]
+
+    def _part(self, size: int, rank: int) -> tuple[int, int]:
+        return size * rank // self.world_size, size * (rank + 1) // self.world_size
 
 
 def _collate_part(dataset: Any, collate_fn: Any, samples: Any) -> Any:

@@ -130,6 +130,16 @@ def check_arguments(dataloader: DataLoader, loss_fn: LossFunction) -> None:
         ) from error
     if length == 0:
         raise ValueError("the data loader is empty: it has no batch to train or evaluate on")
+    check_loss(loss_fn)
+
+
+def check_loss(loss_fn: LossFunction) -> None:
+    """Refuse a loss that says of itself that it is no mean over the samples of a batch.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    loss_fn = getattr(loss_fn, "original", loss_fn)
     reduction = getattr(loss_fn, "reduction", "mean")
     if reduction != "mean":
         raise ValueError(
@@ -174,25 +184,34 @@ def _check_training(model: nn.Module, optimizer: Optimizer) -> None:
 
 
 def _check_last_batch(dataloader: DataLoader, model: nn.Module) -> None:
-    size = getattr(dataloader, "batch_size", None)
-    if not isinstance(size, int) or getattr(dataloader, "drop_last", False):
-        return
-    total = len(getattr(dataloader, "sampler", None) or dataloader.dataset)
-    is_single = size == 1 or total % size == 1
-    if not is_single or not any(isinstance(layer, _BatchNorm) for layer in model.modules()):
+    sizes = _last_sizes(dataloader)
+    if 1 not in sizes or not any(isinstance(layer, _BatchNorm) for layer in model.modules()):
         return
     try:
         _trial(model, dataloader.dataset, training=True)
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             return
+        total = len(dataloader.dataset)
         raise ValueError(
-            f"with {total} samples in batches of {size} the last batch has 1 sample, and batch normalisation "
-            "needs at least 2 to train; choose another batch_size, or drop_last=True"
+            f"with {total} samples in batches of this size the last batch has 1 sample (or 1 for each process), and "
+            "batch normalisation needs at least 2 to train; choose another batch_size, or drop_last=True"
         ) from error
     except Exception:
         # A model of which nothing can be said beforehand; its own error will tell.
         return
+
+
+def _last_sizes(dataloader: DataLoader) -> list[int]:
+    """Return how many samples the last batch has, for each process if several share it; empty if that is unknown."""
+    sampler = getattr(dataloader, "batch_sampler", None)
+    if hasattr(sampler, "last_sizes"):
+        return sampler.last_sizes()
+    size = getattr(dataloader, "batch_size", None)
+    if not isinstance(size, int):
+        return []
+    total = len(getattr(dataloader, "sampler", None) or dataloader.dataset)
+    return [size if getattr(dataloader, "drop_last", False) else total % size or size]
 
 
 def check_labels(dataset: Any, model: nn.Module) -> None:

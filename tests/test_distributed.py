@@ -26,10 +26,11 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, Subset
+from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, Subset, TensorDataset
 
 import fmnist_helpers as fh
 from fmnist_helpers import distributed
+from fmnist_helpers.explain import check_before, check_loss
 from tests.small_problem import (
     CROSS_ENTROPY,
     assert_same_weights,
@@ -455,6 +456,34 @@ def test_loss_that_does_not_average_is_refused_when_shared():
     summed = distributed.Group(0, 2, CPU).share_loss(nn.CrossEntropyLoss(reduction="sum"))
     with pytest.raises(ValueError, match="the loss function has reduction='sum'"):
         fh.train_loop(loader(), small_model(), summed, sgd(small_model()))
+
+
+def test_loss_with_class_weights_is_refused_when_shared():
+    weighted = distributed.Group(0, 2, CPU).share_loss(nn.CrossEntropyLoss(weight=torch.ones(10)))
+    with pytest.raises(ValueError, match="class weights"):
+        check_loss(weighted)
+
+
+@pytest.mark.parametrize(("number", "sizes"), [(10, [1, 1]), (11, [1, 2]), (12, [2, 2]), (9, [0, 1])])
+def test_last_batch_of_one_for_each_process_is_said_before_the_epoch(number, sizes):
+    samples = TensorDataset(torch.rand(number, 16), torch.arange(number))
+    batches = DataLoader(samples, 4 if number != 9 else 8)
+    shared = DataLoader(samples, batch_sampler=distributed.PartSampler(batches.batch_sampler, 0, 2))
+    assert shared.batch_sampler.last_sizes() == sizes
+    model = nn.Sequential(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Linear(8, 12))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    if 1 in sizes:
+        with pytest.raises(ValueError, match="or 1 for each process"):
+            check_before(shared, model, nn.CrossEntropyLoss(), optimizer)
+    else:
+        check_before(shared, model, nn.CrossEntropyLoss(), optimizer)
+
+
+def test_shared_loader_keeps_the_options_of_the_one_it_shares():
+    samples = TensorDataset(torch.rand(12, 16), torch.arange(12))
+    options = {"num_workers": 1, "prefetch_factor": 3, "timeout": 7.0, "persistent_workers": True}
+    shared = distributed.Group(0, 1, CPU).share_loader(DataLoader(samples, 4, **options))
+    assert {name: getattr(shared, name) for name in options} == options
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ def test_last_batch_of_one_is_said_before_batch_normalisation_meets_it(number, s
     model = normalised()
     before = [tensor.clone() for tensor in model.state_dict().values()]
     state = torch.get_rng_state()
-    with refused(f"with {number} samples in batches of {size} the last batch has 1 sample"):
+    with refused(f"with {number} samples in batches of this size the last batch has 1 sample"):
         train(model, loader(number, size))
     assert all(torch.equal(a, b) for a, b in zip(before, model.state_dict().values(), strict=True))
     assert torch.equal(torch.get_rng_state(), state)

@@ -54,11 +54,38 @@ class Curve:
     """Iterations done, and accuracy (0 to 1) on the validation samples then."""
 
 
-def with_dropout(share: float = 0.5) -> nn.Module:
-    """Return the course's network with dropout after each ReLU."""
-    layers = []
-    for layer in NeuralNetwork().linear_relu_stack:
-        layers += [layer, nn.Dropout(share)] if isinstance(layer, nn.ReLU) else [layer]
+class OwnDropout(nn.Dropout):
+    """Dropout that draws from a generator of its own."""
+
+    def __init__(self, share: float, generator: torch.Generator) -> None:
+        super().__init__(share)
+        self.generator = generator
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the values with a part of them set to 0, and the others enlarged, in training mode."""
+        if not self.training:
+            return values
+        kept = torch.empty_like(values).bernoulli_(1 - self.p, generator=self.generator)
+        return values * kept / (1 - self.p)
+
+
+def make_model(generator: torch.Generator, *, dropout: float = 0.0) -> nn.Module:
+    """Return the course's network, with dropout after each ReLU if a share is given.
+
+    First weights and dropout are those that PyTorch draws, but from this generator alone: a run in a thread must not
+    draw from the global source, which the lesson uses meanwhile.
+    """
+    with torch.device("meta"):
+        stack = NeuralNetwork().linear_relu_stack
+    layers: list[nn.Module] = []
+    for layer in stack.to_empty(device="cpu"):
+        if isinstance(layer, nn.Linear):
+            bound = layer.in_features**-0.5
+            for values in (layer.weight, layer.bias):
+                nn.init.uniform_(values, -bound, bound, generator=generator)
+        layers += (
+            [layer, OwnDropout(dropout, generator)] if dropout and isinstance(layer, nn.ReLU) else [layer]
+        )
     return nn.Sequential(nn.Flatten(), *layers)
 
 
@@ -91,21 +118,19 @@ def train_with_bug(
     if bug not in (*BUGS, RIGHT):
         raise ValueError(f"there is no bug {bug!r}; choose one of {', '.join((RIGHT, *BUGS))}")
     curve, batches = Curve(), islice(_endless(train_loader), num_iterations)
-    # A run in a thread of its own must not disturb the random numbers of the lesson.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = with_dropout() if dropout else NeuralNetwork()
-        optimizer = torch.optim.SGD(model.parameters(), lr=rate * (100 if bug == "rate x 100" else 1))
-        generator = torch.Generator().manual_seed(seed)
-        for iteration, (images, labels) in enumerate(batches):
-            if iteration % EVALUATE_EVERY == 0:
-                curve.accuracies.append((iteration, _accuracy(model, valid_batch, bug)))
-                report(curve)
-            if bug == "shuffled labels":
-                # As if shuffled over the whole split; within a batch, one label in 64 would stay right.
-                labels = torch.randint(0, 10, labels.shape, generator=generator)
-            curve.losses.append(_iteration(model, optimizer, images, labels, bug))
-        curve.accuracies.append((num_iterations, _accuracy(model, valid_batch, bug)))
+    generator = torch.Generator().manual_seed(seed)
+    model = make_model(generator, dropout=0.5 if dropout else 0.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate * (100 if bug == "rate x 100" else 1))
+    of_labels = torch.Generator().manual_seed(seed)
+    for iteration, (images, labels) in enumerate(batches):
+        if iteration % EVALUATE_EVERY == 0:
+            curve.accuracies.append((iteration, _accuracy(model, valid_batch, bug)))
+            report(curve)
+        if bug == "shuffled labels":
+            # As if shuffled over the whole split; within a batch, one label in 64 would stay right.
+            labels = torch.randint(0, 10, labels.shape, generator=of_labels)
+        curve.losses.append(_iteration(model, optimizer, images, labels, bug))
+    curve.accuracies.append((num_iterations, _accuracy(model, valid_batch, bug)))
     report(curve)
     return curve
 

@@ -103,3 +103,27 @@ def test_unknown_bug_is_named(root):
 
 def test_every_bug_has_its_words():
     assert set(broken_loop.TOLD) == set(broken_loop.BUGS)
+
+
+def test_model_is_the_one_that_pytorch_makes_and_draws_from_its_own_generator_alone():
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = fh.NeuralNetwork().linear_relu_stack
+        images = torch.rand(5, 1, 28, 28)
+    layers = [
+        part
+        for layer in network
+        for part in ([layer, nn.Dropout(0.5)] if type(layer) is nn.ReLU else [layer])
+    ]
+    by_pytorch = nn.Sequential(nn.Flatten(), *layers)
+    state = torch.get_rng_state()
+    model = broken_loop.make_model(torch.Generator().manual_seed(3), dropout=0.5)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), by_pytorch.parameters(), strict=True))
+    model[3].generator.manual_seed(8)
+    ours = model(images)
+    assert torch.equal(torch.get_rng_state(), state)
+    with torch.random.fork_rng():
+        torch.manual_seed(8)
+        theirs = by_pytorch(images)
+    torch.testing.assert_close(ours, theirs)
+    assert torch.equal(model.eval()(images), by_pytorch.eval()(images))
