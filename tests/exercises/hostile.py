@@ -342,7 +342,7 @@ CASES = [
         AFTER[:1],
         change=answered(only=PATCH_WHEN_CALLED),
     ),
-    Case("patches torch", MANUAL, AFTER[:1], change=answered(only=PATCH_TORCH)),
+    Case("patches torch", MANUAL, AFTER, change=answered(only=PATCH_TORCH)),
     Case("patches code", MANUAL, AFTER[:1], change=answered(only=PATCH_CODE)),
     Case("always equal", MANUAL, AFTER[:1], change=answered(only=ALWAYS_EQUAL)),
     Case("always equal tensor", MANUAL, AFTER[:1], change=answered(only=SUBCLASS)),
