@@ -56,8 +56,8 @@ def test_csv_has_empty_cells_and_no_zeros_for_what_is_not_known(tmp_path):
     write_csv(tmp_path / "grades.csv", rows)
     lines = (tmp_path / "grades.csv").read_text(encoding="utf-8-sig").splitlines()
     assert lines[0].endswith(",notes,unprotected,a,b")
-    assert lines[1] == f"ada,{ASSIGNMENT},needs manual grading,3.0,5.0,0.0,0.0,b,,,,0.0,"
-    assert lines[2] == f"ada,{ASSIGNMENT},unreadable" + "," * 10
+    assert lines[1] == f"ada,{ASSIGNMENT},needs manual grading,3.0,5.0,0.0,0.0,b,,,,,0.0,"
+    assert lines[2] == f"ada,{ASSIGNMENT},unreadable" + "," * 11
 
 
 def test_table_shows_control_characters_as_question_marks():
