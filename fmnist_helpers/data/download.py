@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
 from fmnist_helpers.progress import progress_bar
@@ -25,6 +25,7 @@ CHUNK_BYTES = 1 << 16
 # A mirror that sends fewer bytes in this time (9 kB/s) is given up, even if it is never silent.
 STALL_BYTES, STALL_SECONDS = 4 * CHUNK_BYTES, 30
 MOST_BYTES = 48 << 20  # more than the largest file, 26 MB as it is packed and 47 MB unpacked
+NEITHER = "it is neither an http(s) address nor a folder that exists"
 POLL_SECONDS = 0.1  # how long Ctrl-C may take where a wait cannot be interrupted (Windows)
 
 
@@ -52,7 +53,7 @@ def is_address(mirror: str) -> bool:
     return mirror.lower().startswith(("http://", "https://"))
 
 
-def address(mirror: str) -> Place:
+def at_address(mirror: str) -> Place:
     """Return an ``http(s)://`` address with its name and password apart, so that no message can show them."""
     scheme, _, rest = mirror.strip().partition("://")
     host, slash, path = rest.partition("/")
@@ -68,6 +69,14 @@ def address(mirror: str) -> Place:
     # As bytes, because requests could not send every letter of a text.
     pair = (unquote_to_bytes(name), unquote_to_bytes(password)) if at else None
     return Place(f"{scheme}://{host}{slash}{path}", pair)
+
+
+def in_folder(path: str) -> Place:
+    """Return a folder, given its absolute path, as a place; a mistyped address counts as a folder that is not there."""
+    shown = hide_credentials(path)
+    if shown != path and not os.path.isdir(path):
+        return Place(shown, flaw=NEITHER)
+    return Place(path)
 
 
 def hide_credentials(mirror: str) -> str:
@@ -100,7 +109,7 @@ def watched_downloader(place: Place, name: str) -> Iterator[Callable]:
     # pooch asks whether the bar is true, and a bar without a total cannot answer; pooch then sets the total.
     with progress_bar(desc=name, total=1, unit="B", unit_scale=True) as bar:
         options = {"auth": place.credentials} if place.credentials else {}
-        options["timeout"] = (CONNECT_SECONDS, READ_SECONDS)
+        options |= {"timeout": (CONNECT_SECONDS, READ_SECONDS), "hooks": {"response": _keep_packed}}
         get = HTTPDownloader(progressbar=bar, chunk_size=CHUNK_BYTES, **options)
         yield partial(_watched, partial(_get, get))
 
@@ -176,8 +185,8 @@ def _finish(done: Future, written: _Target) -> None:
 def _unpack(path: Path) -> None:
     """Unpack a file in place, as often as it was packed.
 
-    ``Content-Encoding: gzip`` may mean that a server packed a ``.gz`` file once more, or that it only says that it
-    is packed; then requests has unpacked it already. What it must contain is known in any case.
+    ``Content-Encoding: gzip`` may mean that a server packed a ``.gz`` file once more, or only that it is one, and
+    some unpack it on the way. What it must contain is known in any case.
     """
     for _ in range(2):
         with path.open("rb") as file:
@@ -222,16 +231,22 @@ def _get(get: Callable, source: str, file: _Target, store: object) -> None:
     raise missing
 
 
+def _keep_packed(response: Any, **_: object) -> None:
+    """Take the bytes as a server sends them: :func:`_unpack` sees what they are, the header may be wrong."""
+    if response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
+        response.raw.headers.pop("Content-Encoding")
+
+
 def _copy_from_folder(tried: list[Path], source: str, file: _Target, store: object) -> None:
     """Copy a file, packed or unpacked, from a folder or from where torchvision puts it below that folder.
 
     ``tried`` grows with each call, so that the attempt after a broken file takes another.
     """
-    folder, name = Path(source).parent, Path(source).name
-    if not folder.is_dir():
-        raise ValueError("it is neither an http(s) address nor a folder that exists")
+    mirror, name = Path(source).parent, Path(source).name
+    if not mirror.is_dir():
+        raise ValueError(NEITHER)
     paths = [
-        place / file for place in (folder, folder / "FashionMNIST" / "raw") for file in (f"{name}.gz", name)
+        place / file for place in (mirror, mirror / "FashionMNIST" / "raw") for file in (f"{name}.gz", name)
     ]
     found = [path for path in paths if path.is_file() and os.access(path, os.R_OK)]
     if not found:

@@ -16,8 +16,9 @@ from fmnist_helpers.data.disk import DataError, digest, exclusive, is_intact, mo
 from fmnist_helpers.data.download import (
     MirrorError,
     Place,
-    address,
+    at_address,
     hide_credentials,
+    in_folder,
     is_address,
     watched_downloader,
 )
@@ -113,14 +114,14 @@ def _mirrors(mirror: str | None) -> list[Place]:
     """Return the places to ask, best first; the path of a local folder is absolute."""
     from torchvision.datasets import FashionMNIST
 
-    public = [address(public) for public in FashionMNIST.mirrors]
+    public = [at_address(public) for public in FashionMNIST.mirrors]
     named = mirror if mirror is not None else os.environ.get("FMNIST_MIRROR") or None
     if named is None:
         return public
     if is_address(named.strip()):
-        return [address(named), *public]
+        return [at_address(named), *public]
     start = COURSE_FOLDER if mirror is None else Path.cwd()
-    return [Place(str(start / Path(named).expanduser())), *public]
+    return [in_folder(str(start / Path(named).expanduser())), *public]
 
 
 def _prepare_real(folder: Path, chosen: bool, mirrors: list[Place]) -> Path:

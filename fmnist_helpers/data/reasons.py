@@ -40,7 +40,7 @@ def in_one_line(error: BaseException) -> str:
 
 
 def _about_certificates(text: str) -> str:
-    if "certificate" not in text.lower():
+    if not re.search("certificate|X509|PEM", text, re.IGNORECASE):
         return ""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if os.environ.get(name):

@@ -22,9 +22,18 @@ MOST_SECONDS_OF_MANY = 600
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
 def test_real_gets_the_data_or_says_what_was_wrong(trouble):
+    check_real(trouble)
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
+def test_auto_gets_the_data_or_the_stand_in_with_its_notice(trouble):
+    check_auto(trouble)
+
+
+def check_real(trouble):
     outcome = produce(trouble, "real")
     assert trouble.words in outcome.said
-    assert outcome.gave == ("real data" if "real data" in trouble.words else "sentence")
+    assert outcome.gave == ("real data" if "the real data." in trouble.words else "sentence")
     assert outcome.trusted == ("intact" if outcome.gave == "real data" else "none")
     assert "\n" not in outcome.said
     if outcome.gave == "sentence":
@@ -35,8 +44,7 @@ def test_real_gets_the_data_or_says_what_was_wrong(trouble):
     check_bounds(outcome, trouble, trouble.untouched)
 
 
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
-def test_auto_gets_the_data_or_the_stand_in_with_its_notice(trouble):
+def check_auto(trouble):
     outcome = produce(trouble, "auto")
     *before, last = outcome.said.splitlines()
     if trouble.auto == "same sentence":
