@@ -66,7 +66,7 @@ def move(source: Path, target: Path) -> None:
         if error.errno != errno.EXDEV:
             raise
         # The folder is a link to another disk: only beside the target can the last step be a single one.
-        beside = target.with_name(f"{target.name}.{source.parent.name}")
+        beside = target.with_name(f"{target.name}.unfinished-{uuid.uuid4().hex}")
         try:
             shutil.copyfile(source, beside)
             os.replace(beside, target)
@@ -83,12 +83,13 @@ def exclusive(root: Path) -> Iterator[Path]:
     Raises:
         DataError: for what the disk refuses, or if another process holds the lock for too long.
     """
-    lock = root.with_suffix(".lock")
+    # Beside the folder itself, not beside a link to it: another course may have another link.
+    lock = Path(os.path.realpath(root)).with_suffix(".lock")
     try:
         root.mkdir(parents=True, exist_ok=True)
         with ExitStack() as turn:
             unfinished = root / _take_turn(turn, lock)
-            _drop_unfinished(unfinished)
+            _drop_unfinished(root, unfinished)
             unfinished.mkdir(exist_ok=True)
             turn.callback(shutil.rmtree, unfinished, ignore_errors=True)
             yield unfinished
@@ -123,13 +124,13 @@ def _take_turn(turn: ExitStack, lock: Path) -> str:
     return "unfinished"
 
 
-def _drop_unfinished(unfinished: Path) -> None:
-    """Drop what killed processes left in this working folder, and in those of a name of their own."""
+def _drop_unfinished(root: Path, unfinished: Path) -> None:
+    """Drop what killed processes left in this working folder, and long ago under names of their own."""
     shutil.rmtree(unfinished, ignore_errors=True)
-    for left in unfinished.parent.glob("unfinished-*"):
+    for left in (*root.glob("unfinished-*"), *raw_folder(root).glob("*.unfinished-*")):
         with suppress(OSError):
             if left.stat().st_mtime < time.time() - ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _refusal(error: OSError, root: Path) -> str:

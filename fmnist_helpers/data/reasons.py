@@ -24,7 +24,7 @@ def explain(error: Exception, place: Place) -> str:
     secret = proxy.split("://")[-1].rpartition("@")[0]
     for piece in sorted(filter(None, re.split("[:/@?#]", secret)), key=len, reverse=True):
         text = text.replace(piece, "***")
-    return text + _about_certificates(text) + _about_proxy(proxy, secret)
+    return text + _about_certificates(error, text) + _about_proxy(error, proxy, secret)
 
 
 def in_one_line(error: BaseException) -> str:
@@ -39,24 +39,37 @@ def in_one_line(error: BaseException) -> str:
     return text if len(text) <= MOST_LETTERS else f"{text[:100]} ... {text[-95:]}"
 
 
-def _about_certificates(text: str) -> str:
-    if not re.search("certificate|X509|PEM", text, re.IGNORECASE):
+def _about_certificates(error: Exception, text: str) -> str:
+    from requests.exceptions import SSLError
+
+    # requests raises an OSError for a bundle that is not there; OpenSSL names what it cannot read by its format.
+    bundle = "CA certificate bundle" in text or (
+        isinstance(error, SSLError) and re.search("certificate|X509|PEM", text) and "mismatch" not in text
+    )
+    if not bundle:
         return ""
+    clock = " (is the clock of this computer right?)" if re.search("expired|not yet valid", text) else ""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if os.environ.get(name):
-            return f", where {name} names the certificates to trust, {os.environ[name]}: correct or unset it"
+            return f"{clock}, where {name} names the certificates to trust, {os.environ[name]}: correct or unset it"
     return (
-        ", where the certificates to trust are those of certifi: update certifi, or let REQUESTS_CA_BUNDLE name "
-        "the certificates of your network"
+        f"{clock}, where the certificates to trust are those of certifi: update certifi, or let REQUESTS_CA_BUNDLE "
+        "name the certificates of your network"
     )
 
 
-def _about_proxy(proxy: str, secret: str) -> str:
+def _about_proxy(error: Exception, proxy: str, secret: str) -> str:
+    from requests import HTTPError
+
     if not proxy:
         return ""
     names = [name for name, value in os.environ.items() if name.lower().endswith("_proxy") and value == proxy]
-    named = f"{names[0]} names: correct or unset it" if names else "the settings of this computer name"
-    return f", through the proxy {proxy.replace(f'{secret}@', '***@') if secret else proxy} that {named}"
+    named = f"{names[0]} names" if names else "the settings of this computer name"
+    # An answer such as 404 came from behind the proxy, or says itself what the proxy wants.
+    advice = "" if isinstance(error, HTTPError) else ": correct or unset it"
+    return (
+        f", through the proxy {proxy.replace(f'{secret}@', '***@') if secret else proxy} that {named}{advice}"
+    )
 
 
 def _proxy(address: str) -> str:

@@ -16,17 +16,20 @@ import ssl
 import subprocess
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import filelock
 import pytest
+import requests
 from torchvision.datasets import FashionMNIST
 
 import fmnist_helpers as fh
-from fmnist_helpers.data import disk
+from fmnist_helpers.data import disk, reasons
 from fmnist_helpers.data import prepare as preparing
+from fmnist_helpers.data.download import Place
 from tests.data import troubles
 from tests.data.test_download import check_auto, check_real
 from tests.data.troubles import IMPATIENT, NAMES, CannotRunError, Scene, Trouble, contents, raw_of
@@ -334,12 +337,12 @@ def test_dead_proxy_is_said_once_for_all_mirrors(world):
     proxy(world)
     FashionMNIST.mirrors[:] = ["http://one.invalid/", "http://two.invalid/"]
     said = troubles.prepare(world, "real")
-    address = os.environ["HTTP_PROXY"]
+    refused = f"ProxyError: [Errno {errno.ECONNREFUSED:d}] Connection refused"
     assert said == (
         "the real data could not be fetched: http://mirror.invalid/ and http://one.invalid/ and http://two.invalid/: "
-        f"ProxyError: [Errno 111] Connection refused, through the proxy {address} that HTTP_PROXY names: correct or "
-        "unset it. Check the network, or set FMNIST_MIRROR to an address or a folder with the four official files, "
-        "or set FMNIST_SOURCE=standin to work with stand-in data."
+        f"{refused}, through the proxy {os.environ['HTTP_PROXY']} that HTTP_PROXY names: correct or unset it. Check "
+        "the network, or set FMNIST_MIRROR to an address or a folder with the four official files, or set "
+        "FMNIST_SOURCE=standin to work with stand-in data."
     )
 
 
@@ -377,6 +380,26 @@ def test_password_in_the_mirrors_address_is_never_shown(world, secret, scheme, c
     assert host.rstrip("/") in everything
     for piece in {secret, *secret.replace("%20", "/").replace("\u20ac", "/").replace("[", "/").split("/")}:
         assert piece not in everything.replace(host, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (
+            "certificate verify failed: certificate has expired",
+            "(is the clock of this computer right?), where the",
+        ),
+        ("certificate verify failed: Hostname mismatch, certificate is not valid for 'x'", "for 'x'"),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", "wrong version number"),
+    ],
+)
+def test_certificates_are_blamed_only_where_they_are_to_blame(text, note, monkeypatch):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
+    said = reasons.explain(requests.exceptions.SSLError(text), Place("https://pem.invalid/"))
+    assert note in said
+    assert ("certifi:" in said) == ("expired" in text)
 
 
 @pytest.mark.parametrize("secret", ["hidden", "hid/den", "hid@den"])
@@ -448,15 +471,45 @@ def test_two_notebooks_at_once_without_locks(world, source):
     assert troubles.leftovers(world.data) == []
 
 
+def test_no_lock_outlives_a_notebook_that_is_killed(world, recwarn):
+    """A file in place of a lock would: killed in a container, it holds up the next one for half an hour."""
+    without_locks(world, error=ENOSYS)
+    assert REAL in troubles.prepare(world, "real")
+    lock = world.data / "real.lock"
+    assert not lock.exists() or lock.read_bytes() == b""
+    assert recwarn.list == []
+
+
 def test_what_was_left_without_locks_is_dropped_when_nobody_can_work_in_it(world):
     troubles.folder_mirror(world)
     old, new = (world.data / "real" / f"unfinished-{name}" for name in ("old", "new"))
-    for folder in (old, new):
+    beside = raw_of(world.data / "real") / f"{NAMES[0]}.unfinished-old"
+    for folder in (old, new, beside.parent):
         folder.mkdir(parents=True)
-        (folder / NAMES[0]).write_bytes(b"half")
-    os.utime(old, (0, 0))
+    for path in (old / NAMES[0], new / NAMES[0], beside):
+        path.write_bytes(b"half")
+    for path in (old, beside):
+        os.utime(path, (0, 0))
     assert REAL in troubles.prepare(world, "real")
-    assert new.exists() and not old.exists()
+    assert new.exists() and not old.exists() and not beside.exists()
+
+
+def test_two_courses_with_links_to_one_folder_share_its_lock(world, monkeypatch):
+    troubles.folder_mirror(world)
+    shared = world.folder / "shared"
+    (shared / "real").mkdir(parents=True)
+    world.data.mkdir()
+    (world.data / "real").symlink_to(shared / "real")
+    monkeypatch.setattr(disk, "LOCK_SECONDS", 0.1)
+    with filelock.FileLock(shared / "real.lock"):
+        assert "another notebook has been preparing" in in_a_thread(partial(troubles.prepare, world, "real"))
+    assert REAL in troubles.prepare(world, "real")
+
+
+def in_a_thread(work):
+    """Return what ``work`` returns elsewhere: a lock does not keep out the thread that holds it."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
 
 
 # --- the tutorial's copy -------------------------------------------------------------------------------------
