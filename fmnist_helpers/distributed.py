@@ -207,7 +207,9 @@ def _train(options: argparse.Namespace, group: Group) -> None:
     seed_everything(options.seed)
     model = NeuralNetwork().to(group.device)
     optimizer = torch.optim.SGD(model.parameters(), lr=options.learning_rate, momentum=0.9)
-    run, path = vars(options) | {"data": root.name}, options.checkpoint
+    # The real data may lie in any folder, the tutorial's too.
+    data = "standin" if root.name == "standin" else "real"
+    run, path = vars(options) | {"data": data}, options.checkpoint
     del run["num_epochs"], run["checkpoint"]
     # What an optimiser does not know it saves as well: by that a checkpoint tells which run it belongs to.
     optimizer.param_groups[0]["run"] = run

@@ -7,19 +7,22 @@ never taken for the other.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from fmnist_helpers.data import standin
-from fmnist_helpers.data.download import MirrorError, is_address, watched_downloader
+from fmnist_helpers.data.disk import DataError, digest, exclusive, is_intact, move, raw_folder
+from fmnist_helpers.data.download import (
+    MirrorError,
+    Place,
+    at_address,
+    hide_credentials,
+    in_folder,
+    is_address,
+    watched_downloader,
+)
+from fmnist_helpers.data.reasons import explain
 
 CLASSES = (
     "T-shirt/top",
@@ -37,22 +40,16 @@ CLASSES = (
 
 SOURCES = ("auto", "real", "standin")
 
-# MD5 of the four official files after unpacking, which is how torchvision reads them. The MD5 of the packed
-# files come from torchvision itself.
-UNPACKED_MD5 = {
-    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
-    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
-    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+# SHA-256 of the four official files after unpacking, which is how torchvision reads them. They were taken from the
+# packed files whose MD5 torchvision publishes; here they hold however a mirror packs its files.
+UNPACKED_SHA256 = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 
 COURSE_FOLDER = Path(__file__).resolve().parents[2]
-
-LOCK_SECONDS = 30 * 60  # how long to wait for another notebook that is preparing the same data
-
-
-class DataError(RuntimeError):
-    """The data could not be made ready; the message says what was tried and what to do."""
 
 
 def prepare_data(
@@ -60,28 +57,31 @@ def prepare_data(
 ) -> Path:
     """Make Fashion-MNIST ready and return the folder that torchvision reads.
 
-    The real data is used if it is on disk and intact (no network is touched), else fetched from ``mirror``
-    if one is set, else from torchvision's public mirrors. Where none can be reached, a statistical stand-in
-    is drawn (see :mod:`fmnist_helpers.data.standin`), and a printed line says so.
+    The real data is used if it is on disk and intact (no network is touched), also where PyTorch's tutorial left
+    it: in ``FashionMNIST/raw`` of the data folder or of ``data/`` in the working folder or the course's. Else it
+    is fetched from ``mirror`` if one is set, else from torchvision's public mirrors. Where none can be reached, a
+    statistical stand-in is drawn (see :mod:`fmnist_helpers.data.standin`), and a printed line says so and why.
 
     Args:
         root: the data folder, by default ``FMNIST_DATA``, else ``data/`` in the course's folder.
         source: ``"auto"`` as above, ``"real"`` never falls back, ``"standin"`` never looks for the real data;
             by default ``FMNIST_SOURCE``, else ``"auto"``.
-        mirror: an ``http(s)://`` address or a local folder that holds the four official ``.gz`` files; by
-            default ``FMNIST_MIRROR``.
+        mirror: an ``http(s)://`` address, or a local folder, that holds the four official files, packed (``.gz``)
+            or not; by default ``FMNIST_MIRROR``. A name and a password in an address are sent to that mirror, and
+            never shown.
 
         A relative path in an environment variable counts from the course's folder, so that it means the
         same in every notebook; a relative path in an argument counts from the working folder.
 
     Returns:
-        ``<root>/real`` or ``<root>/standin``: what ``torchvision.datasets.FashionMNIST(root=...)`` takes.
+        ``<root>/real`` or ``<root>/standin``, or the folder of the tutorial's copy if it is ``<root>`` or no
+        ``root`` was chosen: what ``torchvision.datasets.FashionMNIST(root=...)`` takes.
 
     Raises:
         ValueError: if ``source`` is unknown, or ``root`` is a file.
-        DataError: if the source is ``"real"`` and no mirror gives intact files; or if the data folder cannot
-            be written, or another notebook has held it for half an hour, and what was asked for is not in
-            it already (for ``"auto"``: neither the real data nor a stand-in).
+        DataError: if the source is ``"real"``, and no mirror gives intact files, or the data folder cannot be
+            written, or another notebook has held it for half an hour; for another source, if there is no
+            stand-in and none can be drawn, for the same reasons.
     """
     folder = _data_folder(root)
     source = source or os.environ.get("FMNIST_SOURCE") or "auto"
@@ -90,20 +90,12 @@ def prepare_data(
     reason = "asked for by FMNIST_SOURCE or source"
     if source != "standin":
         try:
-            return _prepare_real(folder / "real", _mirrors(mirror))
-        except MirrorError as error:
-            reason = "the real data could not be fetched"
+            chosen = root is not None or bool(os.environ.get("FMNIST_DATA"))
+            return _prepare_real(folder, chosen, _mirrors(mirror))
+        except DataError as error:
             if source == "real":
-                raise DataError(
-                    f"{error} Check the network, or set FMNIST_MIRROR to an address or a folder with the "
-                    "four official .gz files, or set FMNIST_SOURCE=standin to work with stand-in data."
-                ) from error
-            print(error)
-        except DataError:
-            # Where nothing can be written, a stand-in drawn earlier still serves.
-            if source == "real" or not _has_standin(folder / "standin"):
                 raise
-            reason = "the real data is not here and the folder cannot be used to fetch it"
+            reason = error.culprit
     return _prepare_standin(folder / "standin", reason)
 
 
@@ -118,50 +110,58 @@ def _data_folder(root: str | Path | None) -> Path:
     return folder
 
 
-def _mirrors(mirror: str | None) -> list[str]:
-    """Return the places to ask, best first; a local folder is returned as an absolute path."""
+def _mirrors(mirror: str | None) -> list[Place]:
+    """Return the places to ask, best first; the path of a local folder is absolute."""
     from torchvision.datasets import FashionMNIST
 
-    if mirror is None and os.environ.get("FMNIST_MIRROR"):
-        mirror = os.environ["FMNIST_MIRROR"]
-        if not is_address(mirror):
-            mirror = str(COURSE_FOLDER / Path(mirror).expanduser())
-    if mirror is None:
-        return list(FashionMNIST.mirrors)
-    if not is_address(mirror):
-        mirror = str(Path(mirror).expanduser().absolute())
-    return [mirror, *FashionMNIST.mirrors]
+    public = [at_address(public) for public in FashionMNIST.mirrors]
+    named = mirror if mirror is not None else os.environ.get("FMNIST_MIRROR") or None
+    if named is None:
+        return public
+    if is_address(named.strip()):
+        return [at_address(named), *public]
+    start = COURSE_FOLDER if mirror is None else Path.cwd()
+    return [in_folder(str(start / Path(named).expanduser())), *public]
 
 
-def _prepare_real(root: Path, mirrors: list[str]) -> Path:
-    raw = _raw(root)
-    if not _is_intact(raw, UNPACKED_MD5):
-        with _exclusive(root) as unfinished:
-            # Another process may have done the work while this one waited for its turn.
-            if not _is_intact(raw, UNPACKED_MD5):
-                _fetch_from_first(mirrors, raw, unfinished)
+def _prepare_real(folder: Path, chosen: bool, mirrors: list[Place]) -> Path:
+    """Return the folder with the real data; ``chosen`` tells whether it should lie below ``folder``."""
+    root = folder / "real"
+    for place in (root, folder) if chosen else (root, *_tutorial_folders(folder)):
+        if is_intact(raw_folder(place), UNPACKED_SHA256):
+            return _announce(place.absolute(), "the real data")
+    with exclusive(root) as unfinished:
+        # Another process may have done the work while this one waited for its turn.
+        if not is_intact(raw_folder(root), UNPACKED_SHA256):
+            _fetch_from_first([*_copies(folder), *mirrors], raw_folder(root), unfinished)
     return _announce(root, "the real data")
+
+
+def _tutorial_folders(folder: Path) -> list[Path]:
+    """Return where the tutorial's ``download=True`` may have left the data, each place once."""
+    # The working folder may have been deleted, so its path is asked for only where a copy was found.
+    return list(dict.fromkeys((folder, Path("data"), COURSE_FOLDER / "data")))
+
+
+def _copies(folder: Path) -> list[Place]:
+    raws = [raw_folder(place) for place in _tutorial_folders(folder)]
+    return [Place(str(raw.absolute())) for raw in raws if is_intact(raw, UNPACKED_SHA256)]
 
 
 def _prepare_standin(root: Path, reason: str) -> Path:
     if not _has_standin(root):
-        with _exclusive(root) as unfinished:
+        with exclusive(root) as unfinished:
             if not _has_standin(root):
-                _draw_standin(_raw(root), _manifest(root), unfinished)
+                _draw_standin(raw_folder(root), _manifest(root), unfinished)
     return _announce(root, f"STAND-IN DATA, drawn by a statistical model, not real garments ({reason})")
 
 
 def _has_standin(root: Path) -> bool:
-    return _is_intact(_raw(root), _read_manifest(_manifest(root)))
+    return is_intact(raw_folder(root), _read_manifest(_manifest(root)))
 
 
 def _manifest(root: Path) -> Path:
     return root / "manifest.json"
-
-
-def _raw(root: Path) -> Path:
-    """Return the folder below ``root`` in which torchvision looks for the four unpacked files."""
-    return root / "FashionMNIST" / "raw"
 
 
 def _announce(root: Path, what: str) -> Path:
@@ -170,108 +170,58 @@ def _announce(root: Path, what: str) -> Path:
     return root
 
 
-def _is_intact(raw: Path, md5: dict[str, str]) -> bool:
-    try:
-        return bool(md5) and all(_md5(raw / name) == value for name, value in md5.items())
-    except OSError:
-        # A file is missing, cannot be read, or was deleted this moment.
-        return False
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
-
-
-@contextmanager
-def _exclusive(root: Path) -> Iterator[Path]:
-    """Hold the lock of one data folder and give a working folder inside it that is dropped at the end.
-
-    What a killed process left in the working folder is dropped first, so nothing unfinished is ever used.
-    What the disk refuses becomes one sentence.
-    """
-    unfinished, lock = root / "unfinished", root.with_suffix(".lock")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock, timeout=LOCK_SECONDS):
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir(exist_ok=True)
-            try:
-                yield unfinished
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
-    except Timeout as error:
-        raise DataError(
-            f"another notebook has been preparing {root} for {LOCK_SECONDS} s (it holds {lock}). Wait until "
-            "it is ready, or restart its kernel, or set FMNIST_DATA to choose another folder."
-        ) from error
-    except OSError as error:
-        reason = ": ".join(filter(None, (error.strerror or str(error), error.filename2 or error.filename)))
-        raise DataError(
-            f"the data folder {root} cannot be used ({reason}). It needs 150 MB of free space and the right "
-            "to write, and nothing may delete it meanwhile; run the cell again, or set FMNIST_DATA to choose "
-            "another folder."
-        ) from error
-
-
 def _draw_standin(raw: Path, manifest: Path, unfinished: Path) -> None:
     standin.write_standin(unfinished)
-    md5 = {name: _md5(unfinished / name) for name in UNPACKED_MD5}
-    content = {"fitted": standin.fingerprint(), "md5": md5}
+    digests = {name: digest(unfinished / name) for name in UNPACKED_SHA256}
+    content = {"fitted": standin.fingerprint(), "sha256": digests}
     (unfinished / manifest.name).write_text(json.dumps(content, indent=1))
     raw.mkdir(parents=True, exist_ok=True)
-    for name in UNPACKED_MD5:
-        os.replace(unfinished / name, raw / name)
-    os.replace(unfinished / manifest.name, manifest)
+    for name in UNPACKED_SHA256:
+        move(unfinished / name, raw / name)
+    move(unfinished / manifest.name, manifest)
 
 
 def _read_manifest(manifest: Path) -> dict[str, str]:
-    """Return the MD5 of each drawn file, or nothing if there is no draw of today's fitted model."""
+    """Return the SHA-256 of each drawn file, or nothing if there is no draw of today's fitted model."""
     try:
         content = json.loads(manifest.read_bytes())
-        return content["md5"] if content["fitted"] == standin.fingerprint() else {}
+        return content["sha256"] if content["fitted"] == standin.fingerprint() else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
-def _fetch_from_first(mirrors: list[str], raw: Path, unfinished: Path) -> None:
+def _fetch_from_first(mirrors: list[Place], raw: Path, unfinished: Path) -> None:
     """Fetch what is missing from the first mirror that has it, intact."""
     import requests
 
-    failures = []
+    failures: dict[str, list[str]] = {}
     for mirror in mirrors:
         try:
             return _fetch(mirror, raw, unfinished)
         except (requests.RequestException, ValueError, MirrorError) as error:
-            failures.append(f"{mirror}: {_in_one_line(error).rstrip('.')}")
-    raise MirrorError(f"Fashion-MNIST could not be fetched. {'; '.join(failures)}.")
+            # What fails each mirror for the same reason, such as a proxy, is said once.
+            failures.setdefault(explain(error, mirror), []).append(hide_credentials(mirror.path))
+    tried = "; ".join(f"{' and '.join(places)}: {reason}" for reason, places in failures.items())
+    raise DataError(
+        f"the real data could not be fetched: {tried}",
+        "Check the network, or set FMNIST_MIRROR to an address or a folder with the four official files, or set "
+        "FMNIST_SOURCE=standin to work with stand-in data.",
+    )
 
 
-def _fetch(mirror: str, raw: Path, unfinished: Path) -> None:
-    """Fetch from one mirror what is missing or broken in ``raw``: verify, unpack, move into place."""
+def _fetch(mirror: Place, raw: Path, unfinished: Path) -> None:
+    """Fetch from one mirror what is missing or broken in ``raw``: unpack, verify, move into place."""
     import pooch
-    from torchvision.datasets import FashionMNIST
 
-    packed_md5 = {name: f"md5:{md5}" for name, md5 in FashionMNIST.resources}
-    store = pooch.create(unfinished, mirror.rstrip("/") + "/", registry=packed_md5, retry_if_failed=1)
+    if mirror.flaw:
+        raise MirrorError(mirror.flaw)
+    digests = {name: f"sha256:{sha256}" for name, sha256 in UNPACKED_SHA256.items()}
+    store = pooch.create(unfinished, mirror.path.rstrip("/") + "/", registry=digests, retry_if_failed=1)
     # pooch reports every file in red on stderr; the progress bar says enough.
     pooch.get_logger().setLevel("WARNING")
     raw.mkdir(parents=True, exist_ok=True)
-    for name, md5 in UNPACKED_MD5.items():
-        if not _is_intact(raw, {name: md5}):
+    for name, sha256 in UNPACKED_SHA256.items():
+        if not is_intact(raw, {name: sha256}):
             with watched_downloader(mirror, name) as downloader:
-                packed = store.fetch(f"{name}.gz", downloader=downloader)
-            with gzip.open(packed) as source, (unfinished / name).open("wb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-            os.replace(unfinished / name, raw / name)
-
-
-def _in_one_line(error: Exception) -> str:
-    # requests wraps the reason several times; the innermost error says it in plain words.
-    cause: BaseException = error
-    while cause.__context__ is not None:
-        cause = cause.__context__
-    text = str(error) if cause is error else f"{type(error).__name__}: {cause}"
-    text = " ".join(text.split())
-    # Some reasons stand at the start (a wrong checksum), some at the end (connection refused): keep both.
-    return text if len(text) <= 200 else f"{text[:100]} ... {text[-95:]}"
+                fetched = store.fetch(name, downloader=downloader)
+            move(Path(fetched), raw / name)

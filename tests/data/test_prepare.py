@@ -24,18 +24,18 @@ import pytest
 from torchvision.datasets import FashionMNIST
 
 import fmnist_helpers as fh
+from fmnist_helpers.data import disk, reasons, standin
 from fmnist_helpers.data import prepare as preparing
-from fmnist_helpers.data import standin
 from tests.data.troubles import (
     NAMES,
     SIZES,
     Mirror,
     contents,
     leftovers,
-    md5_of,
     raw_of,
     send,
     send_404,
+    sha256_of,
     write_tiny,
 )
 
@@ -69,10 +69,8 @@ def official(monkeypatch, tmp_path, no_server) -> dict[str, bytes]:
     """Tiny official files, by name; the public mirror is out of reach."""
     write_tiny(tmp_path / "official", seed=1)
     files = contents(tmp_path / "official")
-    packed = {name: gzip.compress(content, mtime=0) for name, content in files.items()}
     monkeypatch.setattr(FashionMNIST, "mirrors", [no_server])
-    monkeypatch.setattr(FashionMNIST, "resources", [(f"{n}.gz", md5_of(packed[n])) for n in NAMES])
-    monkeypatch.setattr(preparing, "UNPACKED_MD5", {name: md5_of(files[name]) for name in NAMES})
+    monkeypatch.setattr(preparing, "UNPACKED_SHA256", {name: sha256_of(files[name]) for name in NAMES})
     return files
 
 
@@ -152,8 +150,8 @@ def test_real_files_end_to_end(real_root):
         dataset = FashionMNIST(real_root, train=train)
         assert dataset.data.shape == (number, 28, 28)
         assert dataset.targets.bincount().tolist() == [number // 10] * 10
-    for name, md5 in preparing.UNPACKED_MD5.items():
-        assert md5_of((raw_of(real_root) / name).read_bytes()) == md5
+    for name, sha256 in preparing.UNPACKED_SHA256.items():
+        assert sha256_of((raw_of(real_root) / name).read_bytes()) == sha256
 
 
 def test_public_mirrors_are_used_where_none_is_set(tmp_path, official, serve, monkeypatch):
@@ -186,7 +184,7 @@ def forbid_fetching(monkeypatch) -> None:
 
     monkeypatch.setattr(pooch, "create", fail)
     # No lock either: a lab's read-only folder with the data in it is good enough.
-    monkeypatch.setattr(preparing, "FileLock", fail)
+    monkeypatch.setattr(disk, "FileLock", fail)
     monkeypatch.setattr(socket.socket, "connect", fail)
     monkeypatch.setattr(socket, "getaddrinfo", fail)
 
@@ -223,8 +221,8 @@ def test_real_fails_and_says_what_was_tried_and_what_to_do(tmp_path, official, s
     assert "set FMNIST_MIRROR" in message
     assert "FMNIST_SOURCE=standin" in message
     assert "\n" not in message
-    # Attempts are bounded: the first file twice, no other after it.
-    assert requests == [f"{NAMES[0]}.gz"] * 2
+    # Attempts are bounded: the first file twice, packed and unpacked, no other after it.
+    assert requests == [f"{NAMES[0]}.gz", NAMES[0]] * 2
     assert draws == []
     assert not (tmp_path / "data" / "standin").exists()
 
@@ -235,16 +233,16 @@ def test_auto_falls_back_to_the_stand_in_and_says_so(tmp_path, official, serve, 
     assert root == tmp_path / "data" / "standin"
     assert len(FashionMNIST(root)) == SIZES["train"]
     assert len(draws) == 1
-    before, last = capsys.readouterr().out.splitlines()
-    assert last == (
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(
         f"Fashion-MNIST in {root.as_posix()}: STAND-IN DATA, drawn by a statistical model, not real garments "
-        "(the real data could not be fetched)."
+        f"(the real data could not be fetched: {address}: 404 "
     )
-    assert f"{address}: 404" in before
+    assert line.endswith("Connection refused).")
 
 
 def test_long_reasons_are_cut_to_one_line():
-    text = preparing._in_one_line(ValueError("many\nwords " * 100 + "and the reason"))
+    text = reasons.in_one_line(ValueError("many\nwords " * 100 + "and the reason"))
     assert text.startswith("many words many words")
     assert text.endswith("words and the reason")
     assert len(text) == 200
@@ -257,7 +255,7 @@ def test_wrapped_reasons_end_in_the_innermost():
         except OSError as error:
             raise ValueError("HTTPConnectionPool(host=...): " + repr(error)) from error
     except ValueError as error:
-        assert preparing._in_one_line(error) == "ValueError: Connection refused"
+        assert reasons.in_one_line(error) == "ValueError: Connection refused"
 
 
 # --- the stand-in ------------------------------------------------------------------------------------------
@@ -311,12 +309,13 @@ def test_asking_for_the_stand_in_never_looks_for_the_real_data(
 
 
 def refuse_writing(monkeypatch) -> None:
-    """Refuse every lock, as a read-only disk does (permission bits do not bind root)."""
+    """Refuse every lock and folder, as a read-only disk does (permission bits do not bind root)."""
 
-    def refuse(path, **_):
+    def refuse(path, *_, **__):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
 
-    monkeypatch.setattr(preparing, "FileLock", refuse)
+    monkeypatch.setattr(disk, "FileLock", refuse)
+    monkeypatch.setattr(os, "mkdir", refuse)
 
 
 def test_auto_uses_an_earlier_stand_in_where_nothing_can_be_written(
@@ -325,7 +324,9 @@ def test_auto_uses_an_earlier_stand_in_where_nothing_can_be_written(
     root = fh.prepare_data(tmp_path, "standin")
     refuse_writing(monkeypatch)
     assert fh.prepare_data(tmp_path, "auto", str(mirror)) == root
-    assert "STAND-IN DATA" in capsys.readouterr().out
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "STAND-IN DATA" in last
+    assert f"(the data folder {tmp_path / 'real'} cannot be used (Read-only file system: " in last
     assert len(draws) == 1
     with pytest.raises(fh.DataError, match="the right to write"):
         fh.prepare_data(tmp_path, "real", str(mirror))
@@ -457,14 +458,14 @@ def test_data_that_cannot_be_read_is_no_traceback(tmp_path, official, mirror):
 
 
 def test_data_deleted_while_it_is_verified_is_fetched_again(tmp_path, official, mirror, monkeypatch):
-    root, md5 = fh.prepare_data(tmp_path / "data", "real", str(mirror)), preparing._md5
+    root, digest = fh.prepare_data(tmp_path / "data", "real", str(mirror)), disk.digest
 
     def delete_first(path):
-        monkeypatch.setattr(preparing, "_md5", md5)
+        monkeypatch.setattr(disk, "digest", digest)
         path.unlink()
-        return md5(path)
+        return digest(path)
 
-    monkeypatch.setattr(preparing, "_md5", delete_first)
+    monkeypatch.setattr(disk, "digest", delete_first)
     assert fh.prepare_data(tmp_path / "data", "real", str(mirror)) == root
     assert is_official(root, official)
 
@@ -478,7 +479,7 @@ def test_folder_that_may_not_be_looked_at_is_named(tmp_path, official, mirror):
 # --- disk and neighbours -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["real", "auto", "standin"])
+@pytest.mark.parametrize("source", ["real", "standin"])
 @pytest.mark.parametrize("in_the_way", ["{root}", "{root}/FashionMNIST"])
 def test_file_in_the_way_is_named_with_what_to_do(tmp_path, official, mirror, draws, source, in_the_way):
     root = tmp_path / "data" / ("standin" if source == "standin" else "real")
@@ -491,6 +492,18 @@ def test_file_in_the_way_is_named_with_what_to_do(tmp_path, official, mirror, dr
     assert "FMNIST_DATA" in str(raised.value)
     assert path.read_text() == "in the way"
     assert leftovers(tmp_path / "data") in ([], [str(path)])
+
+
+def test_auto_draws_the_stand_in_where_only_the_real_data_has_no_place(
+    tmp_path, official, mirror, draws, capsys
+):
+    in_the_way = tmp_path / "data" / "real"
+    in_the_way.parent.mkdir()
+    in_the_way.write_text("in the way")
+    assert fh.prepare_data(tmp_path / "data", "auto", str(mirror)).name == "standin"
+    (line,) = capsys.readouterr().out.splitlines()
+    assert f"(the data folder {in_the_way} cannot be used (File exists: {in_the_way}))." in line
+    assert in_the_way.read_text() == "in the way"
 
 
 def test_full_disk_is_named_with_what_to_do(tmp_path, official, monkeypatch):
@@ -530,7 +543,7 @@ def test_what_a_killed_process_left_is_dropped(tmp_path, official, mirror, draws
 
 
 def test_waiting_for_another_notebook_is_bounded(tmp_path, official, draws, monkeypatch):
-    monkeypatch.setattr(preparing, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(disk, "LOCK_SECONDS", 0.1)
     held, over = threading.Event(), threading.Event()
 
     def hold():
