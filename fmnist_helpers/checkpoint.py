@@ -281,7 +281,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, Tensor):
         return f"a {kind} of shape {_form(value)}"
     text = repr(value)
-    return f"{text} ({kind})" if len(text) < 60 and "\n" not in text else f"of the kind {kind}"
+    is_telling = len(text) < 60 and "\n" not in text and not text.startswith("<")
+    return f"{text} ({kind})" if is_telling else f"of the kind {kind}"
 
 
 # --- does it fit? ---------------------------------------------------------------------------------------------
@@ -351,19 +352,30 @@ def _sizes(state: dict[str, Any]) -> list[int] | None:
 
 
 def _try_out(path: Path, saved: dict[str, Any], optimizer: Optimizer) -> None:
-    """Let a copy of PyTorch's optimiser take a step with the saved state, because only that shows whether it can."""
-    if not type(optimizer).__module__.startswith("torch.optim."):
+    """Refuse a state from which a copy of the optimiser cannot take a step, because only that shows whether it can."""
+    # Somebody else's optimiser may do anything in a step, and some need gradients of another kind than these.
+    if not type(optimizer).__module__.startswith("torch.optim.") or _error_of_step(optimizer) is not None:
         return
+    error = _error_of_step(optimizer, saved)
+    if error is not None:
+        raise ValueError(
+            f"{path} holds a state that {type(optimizer).__name__} cannot go on from ({_reason(error)}); save it again"
+        ) from error
+
+
+def _error_of_step(optimizer: Optimizer, state: dict[str, Any] | None = None) -> Exception | None:
+    """Let a copy of an optimiser, with another state if one is given, take a step with gradients of 0."""
     trial = copy.deepcopy(optimizer)
     try:
-        trial.load_state_dict(copy.deepcopy(saved))
+        if state is not None:
+            # Copied too: loading shares the tensors, and a step changes them.
+            trial.load_state_dict(copy.deepcopy(state))
         for parameter in (p for group in trial.param_groups for p in group["params"]):
             parameter.grad = torch.zeros_like(parameter)
         trial.step(lambda: torch.zeros(()))
     except Exception as error:
-        raise ValueError(
-            f"{path} holds a state that {type(optimizer).__name__} cannot go on from ({_reason(error)}); save it again"
-        ) from error
+        return error
+    return None
 
 
 def _reason(error: Exception) -> str:
@@ -403,13 +415,15 @@ _SETTING_NAMES = {"lr": "the learning rate"}
 def _settings(optimizer: Optimizer) -> dict[str, list[Any]]:
     names = optimizer.defaults.keys() - _TECHNICAL
     return {
-        name: [plain(_number(group[name])) for group in optimizer.param_groups if name in group]
+        name: [_comparable(group[name]) for group in optimizer.param_groups if name in group]
         for name in sorted(names)
     }
 
 
-def _number(value: Any) -> Any:
-    return value.tolist() if isinstance(value, Tensor) else value
+def _comparable(value: Any) -> Any:
+    # The same number may be a tensor here and none in the file, the same pair a tuple here and a list there.
+    value = plain(value.tolist() if isinstance(value, Tensor) else value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _tell_settings(path: Path, before: dict[str, list[Any]], after: dict[str, list[Any]]) -> None:
