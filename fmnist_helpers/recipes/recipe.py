@@ -137,10 +137,11 @@ def _truth_value(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def _whole(name: str, value: Any, least: int) -> int:
+def _whole(name: str, value: Any, least: int, most: float = math.inf) -> int:
     number = whole_number(value)
-    if number is None or number < least:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number, {least} or above")
+    if number is None or not least <= number <= most:
+        limits = f"{least} or above" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(f"{name} is {value!r}; it must be a whole number, {limits}")
     return number
 
 
@@ -159,7 +160,7 @@ class Run(NamedTuple):
     history: History
     """One row per epoch, measured while training."""
     valid_accuracy: float
-    """Accuracy of ``model`` on the validation split, 0 to 1."""
+    """Accuracy of ``model`` on the validation split, 0 to 1; nan if it was stopped by hand while it was measured."""
     seconds: float
     """Wall time of training and validation."""
 
@@ -229,11 +230,13 @@ def train_recipe(
 
     Raises:
         ValueError: if ``num_train`` is not in 1 … the size of the training split, ``seed`` not in 0 … 2**32 - 1,
-            ``num_valid`` below 1, one of them no whole number, or as ``make_loaders`` says.
+            ``num_valid`` below 1, one of them no whole number, if a batch of one sample were left for batch
+            normalisation, or as ``make_loaders`` says.
     """
-    seed, num_valid = _whole("seed", seed, 0), _whole("num_valid", num_valid, 1)
+    seed, num_valid = _whole("seed", seed, 0, 2**32 - 1), _whole("num_valid", num_valid, 1)
     train_loader, valid_loader, _ = make_loaders(root, recipe.batch_size, num_valid=num_valid)
     train_loader = _training_loader(train_loader.dataset, recipe, seed, num_train)
+    _check_last_batch(recipe, len(train_loader.dataset))
     start = time.perf_counter()
     seed_everything(seed)
     model = build_model(recipe, device)
@@ -245,8 +248,17 @@ def train_recipe(
     history = _train(recipe, model, train_loader, valid_loader, loss_fn, optimizer, progress)
     if average is not None:
         model.load_state_dict(average.module.state_dict())
-    accuracy = test_loop(valid_loader, model, loss_fn, verbose=False).accuracy
+    accuracy = _accuracy(valid_loader, model, loss_fn, history)
     return Run(model, history, accuracy, time.perf_counter() - start)
+
+
+def _check_last_batch(recipe: Recipe, num_samples: int) -> None:
+    # Else it would end the first epoch at its last step.
+    if recipe.model == "CNN" and 1 in (recipe.batch_size, num_samples % recipe.batch_size):
+        raise ValueError(
+            f"{num_samples} samples in batches of {recipe.batch_size} leave a batch of one sample, in which batch "
+            "normalisation finds no deviation; choose another batch_size or num_train"
+        )
 
 
 def _training_loader(samples: Subset, recipe: Recipe, seed: int, num_train: int | None) -> DataLoader:
@@ -322,19 +334,32 @@ def _train(
 def _train_patiently(recipe: Recipe, arguments: tuple[Any, ...], progress: bool) -> History:
     model, history = arguments[0], History()
     best, best_state = EpochResult(0, *4 * [-math.inf], 0.0), None
-    for epoch in range(1, recipe.num_epochs + 1):
-        fit(*arguments, num_epochs=1, history=history, progress=progress)
-        # An interrupted epoch has no row; the last row is then that of the epoch before.
-        row = history[-1] if len(history) == epoch else None
-        if row and math.isfinite(row.valid_loss) and row.valid_accuracy >= best.valid_accuracy:
-            best, best_state = row, copy.deepcopy(model.state_dict())
-        if history.interrupted or epoch - best.epoch >= recipe.patience:
-            break
+    try:
+        for epoch in range(1, recipe.num_epochs + 1):
+            fit(*arguments, num_epochs=1, history=history, progress=progress)
+            # An interrupted epoch has no row; the last row is then that of the epoch before.
+            row = history[-1] if len(history) == epoch else None
+            if row and math.isfinite(row.valid_loss) and row.valid_accuracy >= best.valid_accuracy:
+                best, best_state = row, copy.deepcopy(model.state_dict())
+            if history.interrupted or epoch - best.epoch >= recipe.patience:
+                break
+    except KeyboardInterrupt:
+        # Between two epochs, where fit does not see it.
+        history.interrupted = True
     if best_state is None:
-        print("No epoch was finished with a finite validation loss, so the model is left as it is now.")
+        print("No epoch ended with a finite validation loss, so the model stays as it is now.")
     else:
         model.load_state_dict(best_state)
     return history
+
+
+def _accuracy(valid_loader: DataLoader, model: nn.Module, loss_fn: nn.Module, history: History) -> float:
+    try:
+        return test_loop(valid_loader, model, loss_fn, verbose=False).accuracy
+    except KeyboardInterrupt:
+        history.interrupted = True
+        print("Stopped by hand while the trained model was evaluated; it is kept, and valid_accuracy is nan.")
+        return math.nan
 
 
 def _tell_losses_that_are_none(history: History) -> None:
