@@ -61,7 +61,7 @@ $(MARK): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("This course needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Choose another one: make PYTHON=python3.12 ...")'
 	test -x "$(BIN)/python" || $(PYTHON) -m venv "$(VENV)"
 	@echo "Installing PyTorch and JupyterLab, which takes some minutes the first time ..."
-	"$(BIN)/python" -m pip install --quiet --retries 0 --extra-index-url "$(TORCH_INDEX)" "torch>=2.4" "torchvision>=0.19"
+	"$(BIN)/python" -m pip install --quiet --retries 0 --extra-index-url "$(TORCH_INDEX)" "torch>=2.10" "torchvision>=0.25"
 	"$(BIN)/python" -m pip install --quiet --editable .
 	@touch "$(MARK)"
 

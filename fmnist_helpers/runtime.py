@@ -28,14 +28,19 @@ def pick_device() -> torch.device:
 def has_bfloat16(device: torch.device | str = "cpu") -> bool:
     """Return whether ``device`` is known to have instructions for products of bfloat16.
 
-    Known are NVIDIA's graphics cards, and the x86 processors whose capabilities this version of PyTorch can tell.
+    Known are NVIDIA's graphics cards; Apple's from macOS 14, whose Metal has that type; and the x86 and ARM
+    processors whose capabilities this version of PyTorch can tell. On ARM oneDNN must be in it, which calls them.
     """
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "mps":
+        return torch.backends.mps.is_available() and torch.backends.mps.is_macos_or_newer(14, 0)
     if device.type != "cpu":
         return False
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    if capabilities.get("bf16") or capabilities.get("sve_bf16"):
+        return torch.backends.mkldnn.is_available()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 

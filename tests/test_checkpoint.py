@@ -6,7 +6,10 @@ import copy
 import io
 import os
 import pickle
+from fractions import Fraction
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -271,3 +274,442 @@ def test_place_that_cannot_be_written_is_an_oserror(trained, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError):
         fh.save_checkpoint(tmp_path / "file" / "model.pt", *trained)
+
+
+# --- what is saved can be loaded ---------------------------------------------------------------------------
+
+
+def numpy_row(number: int = 1) -> tuple:
+    return (
+        np.int64(number),
+        np.float64(2.0),
+        np.float32(0.25),
+        np.array(1.5),
+        torch.tensor(0.5),
+        Fraction(3),
+    )
+
+
+ROW = fh.EpochResult(1, 2.0, 0.25, 1.5, 0.5, 3.0)
+
+
+@pytest.mark.parametrize(
+    "history", [[numpy_row()], (fh.EpochResult(*numpy_row()),), fh.History([ROW]), [list(ROW)]], ids=str
+)
+def test_numbers_in_any_guise_come_back_as_plain_ones(trained, tmp_path, history):
+    path = fh.save_checkpoint(tmp_path / "a.pt", *trained, epoch=np.int64(4), history=history)
+    checkpoint = fh.load_checkpoint(path, make_model())
+    assert checkpoint == (4, [ROW], fh.CLASSES)
+    assert type(checkpoint.epoch) is int
+    assert [type(value) for value in checkpoint.history[0]] == [int] + 5 * [float]
+
+
+@pytest.mark.parametrize("classes", [np.array(["a", "b"]), ["a", np.str_("b")], ("a", "b")], ids=repr)
+def test_class_names_in_any_guise_come_back_as_text(trained, tmp_path, classes):
+    path = fh.save_checkpoint(tmp_path / "a.pt", trained[0], classes=classes)
+    assert fh.load_checkpoint(path, make_model()).classes == ("a", "b")
+
+
+def test_settings_of_an_optimiser_in_numpys_numbers_come_back(tmp_path):
+    """A rate from ``np.logspace`` is the usual case; what an optimiser does not know it saves as well."""
+    model = make_model()
+    rate, betas = np.logspace(-3, -1, 3)[1], np.array([0.8, 0.9])
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate, betas=betas)
+    optimizer.param_groups[0]["note"] = {"rates": np.array([0.1, 0.2]), np.int64(3): np.str_("three")}
+    train(model, optimizer, 1)
+    path = fh.save_checkpoint(tmp_path / "a.pt", model, optimizer)
+    fresh = OPTIMIZERS["Adam"](other := make_model())
+    fh.load_checkpoint(path, other, fresh)
+    group = fresh.param_groups[0]
+    assert (group["lr"], list(group["betas"])) == (rate, [0.8, 0.9])
+    assert group["note"] == {"rates": [0.1, 0.2], 3: "three"}
+
+
+class Noted(nn.Linear):
+    """A layer that saves something beside its tensors."""
+
+    note: object = None
+
+    def get_extra_state(self):
+        return self.note
+
+    def set_extra_state(self, state):
+        self.note = state
+
+
+def test_what_a_layer_saves_beside_its_tensors_comes_back(tmp_path):
+    model, fresh = Noted(2, 2), Noted(2, 2)
+    model.note = {"temperature": np.float32(0.5)}
+    fh.load_checkpoint(fh.save_checkpoint(tmp_path / "a.pt", model), fresh)
+    assert fresh.note == {"temperature": 0.5}
+
+
+def with_row(place: int, value: object) -> dict:
+    return {"history": [ROW, (*ROW[:place], value, *ROW[place + 1 :])]}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (with_row(3, "low"), "history[1].valid_loss is 'low' (str); it must be a number"),
+        (with_row(3, None), "history[1].valid_loss is None (NoneType); it must be a number"),
+        (with_row(2, True), "history[1].train_accuracy is True (bool); it must be a number"),
+        (
+            with_row(1, np.ones(3)),
+            "history[1].train_loss is array([1., 1., 1.]) (ndarray); it must be a number",
+        ),
+        (with_row(1, torch.ones(3)), "history[1].train_loss is a Tensor of shape (3,); it must be a number"),
+        (with_row(0, 1.5), "history[1].epoch is 1.5 (float); it must be a whole number"),
+        ({"history": [ROW[:4]]}, "history[0] is (1, 2.0, 0.25, 1.5) (tuple); a row holds 6 numbers: epoch, "),
+        ({"history": [{"epoch": 1}]}, "history[0] is {'epoch': 1} (dict); a row holds 6 numbers: epoch, "),
+        (
+            {"history": {"loss": [1.0]}},
+            "history is {'loss': [1.0]} (dict); it must be a list of rows, as fit",
+        ),
+        ({"history": Path("log")}, "it must be a list of rows, as fit returns it"),
+        ({"epoch": 1.5}, "epoch is 1.5 (float); it must be a whole number, 0 or above"),
+        ({"epoch": -1}, "epoch is -1 (int); it must be a whole number, 0 or above"),
+        ({"epoch": None}, "epoch is None (NoneType); it must be a whole number, 0 or above"),
+        ({"classes": "coat"}, "classes are 'coat' (str); they must be a list of names"),
+        ({"classes": [Path("coat")]}, "(list); they must be a list of names"),
+        ({"classes": 10}, "classes are 10 (int); they must be a list of names"),
+    ],
+    ids=str,
+)
+def test_what_could_not_be_loaded_is_refused_before_the_old_file_goes(saved, trained, options, sentence):
+    assert_not_written(saved, lambda: fh.save_checkpoint(saved, *trained, **options), sentence)
+
+
+def assert_not_written(path, save, sentence: str) -> None:
+    before = path.read_bytes()
+    with pytest.raises(ValueError) as raised:
+        save()
+    assert str(raised.value).startswith(f"{path} was not written: ")
+    assert sentence in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+class Strange:
+    """Known to nobody who reads the file."""
+
+    def __repr__(self):
+        return "a\nstrange thing"
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (Path("data"), f"is {Path('data')!r} ({type(Path('data')).__name__}), which cannot be loaded"),
+        (
+            Strange(),
+            "is of the kind Strange, which cannot be loaded with weights_only=True; make it a number,",
+        ),
+        ([0, {"a": Strange()}], "param_groups'][0]['note'][1]['a'] is of the kind Strange"),
+        (lambda: 0, "is of the kind function"),
+        (np.datetime64("2026-01-01"), "is datetime.date(2026, 1, 1) (date), which cannot be loaded"),
+        (np.array([Path("data")]), "['note'][0] is"),
+        ({Path("data"): 1}, "a key of optimizer['param_groups'][0]['note'] is"),
+        (Fraction(1, 3), "is Fraction(1, 3) (Fraction), which cannot be loaded"),
+    ],
+    ids=["path", "strange", "nested", "function", "date", "array of paths", "key", "fraction"],
+)
+def test_a_value_that_nobody_could_load_is_named(saved, trained, value, sentence):
+    model, optimizer = trained
+    optimizer.param_groups[0]["note"] = value
+    assert_not_written(saved, lambda: fh.save_checkpoint(saved, model, optimizer), sentence)
+    layer = Noted(2, 2)
+    layer.note = Strange()
+    assert_not_written(
+        saved, lambda: fh.save_checkpoint(saved, layer), "model['_extra_state'] is of the kind"
+    )
+
+
+def test_things_in_another_things_place_are_refused(saved, trained):
+    model, optimizer = trained
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+    sentence = "the optimiser is of the kind StepLR; give one of torch.optim, or None"
+    assert_not_written(saved, lambda: fh.save_checkpoint(saved, model, schedule), sentence)
+    sentence = "the model is of the kind OrderedDict; give the nn.Module itself"
+    assert_not_written(saved, lambda: fh.save_checkpoint(saved, model.state_dict()), sentence)
+
+
+# --- compiled and wrapped models ---------------------------------------------------------------------------
+
+WRAPPINGS = {
+    "bare": lambda model: model,
+    "compiled": lambda model: torch.compile(model, backend="eager"),
+    "parallel": nn.DataParallel,
+    "compiled and parallel": lambda model: nn.DataParallel(torch.compile(model, backend="eager")),
+}
+
+
+@pytest.mark.parametrize("wrap_saved", WRAPPINGS.values(), ids=WRAPPINGS)
+@pytest.mark.parametrize("wrap_loaded", WRAPPINGS.values(), ids=WRAPPINGS)
+def test_a_model_goes_from_any_wrapping_to_any_other(trained, tmp_path, wrap_saved, wrap_loaded):
+    model, optimizer = trained
+    expected = copy.deepcopy(model.state_dict())
+    path = fh.save_checkpoint(tmp_path / "a.pt", wrap_saved(model), optimizer)
+    assert list(torch.load(path, weights_only=True)["model"]) == list(expected)
+    fresh = make_model()
+    fresh_optimizer = OPTIMIZERS["Adam"](fresh)
+    fh.load_checkpoint(path, wrap_loaded(fresh), fresh_optimizer)
+    assert same(dict(fresh.state_dict()), dict(expected))
+    assert same(fresh_optimizer.state_dict(), optimizer.state_dict())
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS.values(), ids=WRAPPINGS)
+def test_a_file_of_an_earlier_version_with_the_wrappers_names_is_read(saved, trained, wrap):
+    content = torch.load(saved, weights_only=True)
+    content["model"] = wrap(trained[0]).state_dict()
+    torch.save(content, saved)
+    fresh = make_model()
+    fh.load_checkpoint(saved, fresh)
+    assert same(dict(fresh.state_dict()), dict(trained[0].state_dict()))
+
+
+def test_another_model_is_named_by_its_own_name_and_not_by_its_wrappers(saved):
+    other = torch.compile(nn.Linear(6, 3), backend="eager")
+    assert_refused(saved, other, None, "another model: .* differ from Linear's; the first, 0.bias, ")
+
+
+# --- a checkpoint that is wrong somewhere ------------------------------------------------------------------
+
+
+def change(*places: object, to: object = None):
+    """Return what puts a value at some place of a checkpoint's content; without a value it takes the place away."""
+
+    def spoil(content: dict) -> None:
+        for place in places[:-1]:
+            content = content[place]
+        if to is None:
+            del content[places[-1]]
+        else:
+            content[places[-1]] = to
+
+    return spoil
+
+
+GROUP = ("optimizer", "param_groups", 0)
+STATE = ("optimizer", "state", 0)
+SPOILT = {
+    "no model": (change("model"), "'model' is missing"),
+    "no optimiser": (change("optimizer"), "'optimizer' is missing"),
+    "no name": (change("optimizer_name"), "'optimizer_name' is missing"),
+    "no epoch": (change("epoch"), "'epoch' is missing"),
+    "no history": (change("history"), "'history' is missing"),
+    "no classes": (change("classes"), "'classes' is missing"),
+    "list for model": (change("model", to=[1]), r"its model is \[1\] \(list\), not a dictionary of tensors"),
+    "tensor for model": (
+        change("model", to=torch.ones(2)),
+        r"its model is a Tensor of shape \(2,\), not a dict",
+    ),
+    "text for history": (change("history", to="none"), r"its history is 'none' \(str\), not a list of rows"),
+    "short row": (
+        change("history", 0, to=(1, 2)),
+        r"its history\[0\] is \(1, 2\) \(tuple\); a row holds 6 numbers",
+    ),
+    "long row": (change("history", 0, to=[1] * 7), r"its history\[0\] is .*; a row holds 6 numbers"),
+    "number for row": (change("history", 0, to=3), r"its history\[0\] is 3 \(int\); a row holds 6 numbers"),
+    "text in row": (
+        change("history", 0, to=[1, 2, 3, 4, "x", 6]),
+        r"history\[0\].valid_accuracy is 'x' \(str\);",
+    ),
+    "epoch half": (change("epoch", to=0.5), r"its epoch is 0.5 \(float\); it must be a whole number"),
+    "epoch below": (
+        change("epoch", to=-2),
+        r"its epoch is -2 \(int\); it must be a whole number, 0 or above",
+    ),
+    "text for classes": (change("classes", to="ab"), r"its classes is 'ab' \(str\), not a tuple of names"),
+    "dicts for classes": (
+        change("classes", to=[{}]),
+        r"its classes are \[\{\}\] \(list\); they must be a list",
+    ),
+    "one weight missing": (
+        change("model", "0.bias"),
+        r"the first, 0.bias, is missing in the file and \(8,\) here",
+    ),
+    "one weight too many": (
+        change("model", "9.bias", to=torch.ones(1)),
+        r"9.bias, is \(1,\) .* missing here",
+    ),
+    "number for a key": (
+        change("model", 7, to=torch.ones(1)),
+        "another model: 1 of its tensors differ .*, 7, is",
+    ),
+    "other shape": (
+        change("model", "0.bias", to=torch.ones(9)),
+        r"0.bias, is \(9,\) in the file and \(8,\) here",
+    ),
+    "number for a weight": (change("model", "0.bias", to=0.5), r"0.bias, is no tensor in the file"),
+    "whole numbers": (
+        change("model", "0.bias", to=torch.arange(8)),
+        r"is \(8,\) of whole numbers in the file",
+    ),
+    "complex": (change("model", "0.bias", to=torch.ones(8) * 1j), r"is \(8,\) of complex in the file"),
+    "no numbers": (change("model", "0.bias", to=torch.ones(8, device="meta")), r"is without numbers"),
+    "list for optimiser": (change("optimizer", to=[1]), r"its optimizer is \[1\] \(list\), not a dictionary"),
+    "no groups": (change("optimizer", "param_groups"), r"its optimizer is no state_dict\(\) of Adam"),
+    "number for a group": (change(*GROUP, to=3), r"its optimizer is no state_dict\(\) of Adam"),
+    "no parameters": (change(*GROUP, "params"), r"its optimizer is no state_dict\(\) of Adam"),
+    "parameter twice": (change(*GROUP, "params", 1, to=5), r"its optimizer is no state_dict\(\) of Adam"),
+    "lists as parameters": (
+        change(*GROUP, "params", 1, to=[1]),
+        r"its optimizer is no state_dict\(\) of Adam",
+    ),
+    "state of nobody": (
+        change("optimizer", "state", 77, to={}),
+        r"its optimizer is no state_dict\(\) of Adam",
+    ),
+    "fewer parameters": (change(*GROUP, "params", 5), r"its optimizer is no state_dict\(\) of Adam"),
+    "no rate": (change(*GROUP, "lr"), r"a state that Adam cannot go on from \(KeyError: 'lr'\)"),
+    "text for rate": (change(*GROUP, "lr", to="fast"), r"a state that Adam cannot go on from \("),
+    "one beta": (change(*GROUP, "betas", to=(0.9,)), r"a state that Adam cannot go on from \(ValueError: "),
+    "half a state": (
+        change(*STATE, "exp_avg"),
+        r"a state that Adam cannot go on from \(KeyError: 'exp_avg'\)",
+    ),
+    "other state": (change(*STATE, "exp_avg", to=torch.ones(2, 2)), "a state that Adam cannot go on from "),
+    "one number": (change(*STATE, "exp_avg_sq", to=torch.ones(())), "a state that Adam cannot go on from "),
+    "number for state": (change(*STATE, to=3), "a state that Adam cannot go on from "),
+    "newer": (
+        change("format", to="fmnist-course-checkpoint-2"),
+        "of the form 'fmnist-course-checkpoint-2'; this ver",
+    ),
+    "no version": (change("format"), "is a PyTorch file, but not written by save_checkpoint"),
+    "number for version": (change("format", to=1), "is a PyTorch file, but not written by save_checkpoint"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILT.values(), ids=SPOILT)
+def test_a_checkpoint_that_is_wrong_anywhere_changes_nothing(trained, tmp_path, spoil, message):
+    path = fh.save_checkpoint(tmp_path / "a.pt", *trained, history=[ROW])
+    content = torch.load(path, weights_only=True)
+    spoil(content)
+    torch.save(content, path)
+    # Once into a fresh optimiser, and once into one that has a state to lose.
+    fresh = make_model()
+    assert_refused(path, fresh, OPTIMIZERS["Adam"](fresh), message)
+    torch.manual_seed(9)
+    train(other := make_model(), optimizer := OPTIMIZERS["Adam"](other), 2)
+    assert_refused(path, other, optimizer, message)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("the layer\nis full"), KeyboardInterrupt()], ids=["fault", "stop"]
+)
+def test_what_fails_half_way_is_taken_back(tmp_path, error):
+    """The last layer fails when it is loaded, after the others have their new weights."""
+
+    def broken(state):
+        if fresh[1].note == "armed":
+            fresh[1].note = None
+            raise error
+
+    model, fresh = (nn.Sequential(nn.Linear(2, 2), Noted(2, 2)) for _ in range(2))
+    optimizers = [torch.optim.SGD(m.parameters(), lr=rate) for m, rate in ((model, 0.1), (fresh, 0.2))]
+    path = fh.save_checkpoint(tmp_path / "a.pt", model, optimizers[0])
+    fresh[1].set_extra_state, fresh[1].note = broken, "armed"
+    weights = copy.deepcopy(list(fresh.parameters()))
+    expected = ValueError if isinstance(error, Exception) else KeyboardInterrupt
+    with pytest.raises(expected) as raised:
+        fh.load_checkpoint(path, fresh, optimizers[1])
+    if expected is ValueError:
+        assert str(raised.value).endswith("and nothing was changed (RuntimeError: the layer)")
+    assert all(map(torch.equal, weights, fresh.parameters()))
+    assert optimizers[1].param_groups[0]["lr"] == 0.2
+
+
+SETTINGS = {
+    "SGD": {"momentum": 0.9, "nesterov": True},
+    "RMSprop": {"momentum": 0.5, "centered": True},
+    "Adam": {"amsgrad": True},
+}
+EVERY = [
+    "AdamW",
+    "Adagrad",
+    "Adadelta",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+    "ASGD",
+    "Rprop",
+    "Adafactor",
+    "LBFGS",
+    *SETTINGS,
+]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_optimiser_of_pytorch_goes_on_to_the_bit(tmp_path, name):
+    """The check of a state must not refuse what is right, nor take a step in the model."""
+
+    def make(model):
+        return getattr(torch.optim, name)(model.parameters(), lr=0.01, **SETTINGS.get(name, {}))
+
+    def steps(model, optimizer, number):
+        images, labels = make_loader().dataset.tensors
+        for _ in range(number):
+
+            def closure():
+                optimizer.zero_grad()
+                loss = nn.functional.cross_entropy(model(images), labels)
+                loss.backward()
+                return loss
+
+            optimizer.step(closure)
+
+    torch.manual_seed(0)
+    whole, fresh = make_model(), make_model()
+    optimizer, fresh_optimizer = make(whole), make(fresh)
+    steps(whole, optimizer, 3)
+    path = fh.save_checkpoint(tmp_path / "a.pt", whole, optimizer)
+    fh.load_checkpoint(path, fresh, fresh_optimizer)
+    assert all(p.grad is None for p in fresh.parameters())
+    steps(whole, optimizer, 3)
+    steps(fresh, fresh_optimizer, 3)
+    assert all(map(torch.equal, whole.parameters(), fresh.parameters()))
+
+
+# --- settings that come back -------------------------------------------------------------------------------
+
+
+def load_into(path, **settings) -> torch.optim.Optimizer:
+    model = make_model()
+    optimizer = torch.optim.Adam(model.parameters(), **settings)
+    fh.load_checkpoint(path, model, optimizer)
+    return optimizer
+
+
+def test_a_rate_that_comes_back_is_told_in_one_line(saved, capsys):
+    assert load_into(saved, lr=0.5).param_groups[0]["lr"] == 0.01
+    assert capsys.readouterr().out == (
+        "model.pt brings back the learning rate 0.01 (here it was 0.5); "
+        "to go on with another, set it in optimizer.param_groups after loading.\n"
+    )
+
+
+def test_other_settings_that_come_back_are_told_too(saved, capsys):
+    load_into(saved, lr=torch.tensor(0.5), betas=(0.5, 0.9))
+    told = capsys.readouterr().out
+    assert "betas (0.9, 0.999) (here it was (0.5, 0.9)), the learning rate 0.01 (here it was 0.5)" in told
+    assert told.count("\n") == 1
+
+
+def test_nothing_is_told_where_nothing_differs(saved, capsys):
+    load_into(saved, lr=0.01)
+    load_into(saved, lr=np.float64(0.01), betas=[0.9, 0.999], foreach=False)
+    fh.load_checkpoint(saved, make_model())
+    assert capsys.readouterr().out == ""
+
+
+def test_each_groups_rate_is_told(tmp_path, capsys):
+    def make(model, *rates):
+        return torch.optim.SGD(
+            [{"params": p.parameters(), "lr": r} for p, r in zip(model[:2], rates, strict=True)]
+        )
+
+    path = fh.save_checkpoint(tmp_path / "a.pt", model := make_model(), make(model, 0.1, 0.2))
+    fh.load_checkpoint(path, fresh := make_model(), make(fresh, 0.3, 0.3))
+    assert "the learning rate 0.1 and 0.2 (here it was 0.3)" in capsys.readouterr().out

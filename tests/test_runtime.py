@@ -104,7 +104,29 @@ def test_bfloat16_is_used_where_the_processor_says_so(monkeypatch, capabilities,
 def test_an_older_torch_and_other_devices_have_no_bfloat16(monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert runtime.has_bfloat16("cpu") is False
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert runtime.has_bfloat16("mps") is False
+    assert runtime.has_bfloat16("meta") is False
+
+
+@pytest.mark.parametrize("capability", ["bf16", "sve_bf16"])
+@pytest.mark.parametrize("has_onednn", [True, False])
+def test_on_arm_the_library_that_uses_the_instructions_must_be_there(monkeypatch, capability, has_onednn):
+    capabilities = {"architecture": "arm64", "neon": True, capability: True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: has_onednn)
+    assert runtime.has_bfloat16("cpu") is has_onednn
+
+
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_apples_graphics_cards_have_bfloat16_from_macos_14(monkeypatch, has_bfloat16):
+    asked = []
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(
+        torch.backends.mps, "is_macos_or_newer", lambda *version: asked.append(version) or has_bfloat16
+    )
+    assert runtime.has_bfloat16("mps") is has_bfloat16
+    assert asked == [(14, 0)]
 
 
 def test_a_gpu_is_asked_itself(monkeypatch):

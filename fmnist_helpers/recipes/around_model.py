@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fmnist_helpers.plain import whole_number
+
 PIXEL_MEAN, PIXEL_DEVIATION = 0.286, 0.353
 """Mean and standard deviation of the pixels of Fashion-MNIST's training split, as floats from 0 to 1, to three digits.
 
@@ -56,22 +58,25 @@ class RandomShift(nn.Module):
         most: at most so many pixels in each direction, 1 or more.
 
     Raises:
-        ValueError: if ``most`` is below 1.
+        ValueError: if ``most`` is no whole number, 1 or above.
     """
 
     def __init__(self, most: int) -> None:
         super().__init__()
-        if most < 1:
-            raise ValueError(f"most is {most}; a shift needs at least 1 pixel")
-        self.most = most
+        pixels = whole_number(most)
+        if pixels is None or pixels < 1:
+            raise ValueError(f"most is {most!r}; a shift needs at least 1 pixel, as a whole number")
+        self.most = pixels
 
     def forward(self, images: Tensor) -> Tensor:
         """Return images of the same shape (N, channels, height, width)."""
         if not self.training:
             return images
         height, width = images.shape[-2:]
-        black = images.min().item()
-        padded = nn.functional.pad(images, [self.most] * 4, value=black)
+        # The least value stays a tensor: nn.functional.pad wants a number, and reading one makes a GPU wait.
+        size = (*images.shape[:2], height + 2 * self.most, width + 2 * self.most)
+        padded = images.new_empty(size).copy_(images.min())
+        padded[..., self.most : self.most + height, self.most : self.most + width] = images
         # Every window of the old size in the padded image, as a view: (N, channels, rows, columns, height, width).
         windows = padded.unfold(2, height, 1).unfold(3, width, 1)
         samples = torch.arange(len(images), device=images.device)
@@ -101,8 +106,8 @@ class MixedPrecision(nn.Module):
 class BothViews(nn.Module):
     """In evaluation mode, ask a model about each image and its mirror image and average the logits.
 
-    In training mode it asks once. A garment seen in a mirror is the same garment, and the mean of two
-    answers tends to err less than one.
+    It asks once, about both in one batch, and in training mode about the images alone. A garment seen in a mirror
+    is the same garment, and the mean of two answers tends to err less than one.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -113,4 +118,5 @@ class BothViews(nn.Module):
         """Turn images of shape (N, channels, height, width) into logits of shape (N, classes)."""
         if self.training:
             return self.model(images)
-        return (self.model(images) + self.model(images.flip(-1))) / 2
+        as_they_are, mirrored = self.model(torch.cat([images, images.flip(-1)])).tensor_split(2)
+        return (as_they_are + mirrored) / 2

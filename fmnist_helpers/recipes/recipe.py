@@ -10,17 +10,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
 
-from fmnist_helpers.history import History
+from fmnist_helpers.history import EpochResult, History
 from fmnist_helpers.loaders import InMemoryDataset, make_loaders
 from fmnist_helpers.loops import fit, test_loop
 from fmnist_helpers.model import ConvolutionalNetwork, NeuralNetwork
+from fmnist_helpers.plain import real_number, whole_number
 from fmnist_helpers.recipes.around_model import (
     BothViews,
     MixedPrecision,
@@ -67,9 +69,11 @@ class Recipe:
     shift: int = 0
     """Move each training image by at most so many pixels."""
     label_smoothing: float = 0.0
-    """Share of each label that is spread evenly over all classes."""
+    """Share of each label that is spread evenly over all classes, in training; the validation loss is without."""
     patience: int | None = None
-    """Keep the epoch with the best validation accuracy, and stop after so many epochs without one as good."""
+    """Keep the epoch with the best validation accuracy, and stop after so many epochs without one as good.
+
+    It does not go together with ``averaging``."""
     averaging: float = 0.0
     """Decay of a running average of the weights, evaluated in their place at the end; 0 for none."""
     channels_last: bool = False
@@ -80,13 +84,24 @@ class Recipe:
     """In evaluation, average the answers for each image and its mirror image."""
 
     def __post_init__(self) -> None:
-        _check_choice("model", self.model, MODELS)
-        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _check_choice("schedule", self.schedule, SCHEDULES)
+        for name, choices in (("model", MODELS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            _check_choice(name, getattr(self, name), choices)
+        for name in ("shuffle", "normalise", "flip", "channels_last", "bfloat16", "both_views"):
+            self._set(name, _truth_value(name, getattr(self, name)))
         for name, least in (("num_epochs", 1), ("batch_size", 1), ("shift", 0)):
-            _check_whole(name, getattr(self, name), least)
+            self._set(name, _whole(name, getattr(self, name), least))
         if self.patience is not None:
-            _check_whole("patience", self.patience, 1)
+            self._set("patience", _whole("patience", self.patience, 1))
+        for name in ("learning_rate", "momentum", "weight_decay", "label_smoothing", "averaging"):
+            self._set(name, _number(name, getattr(self, name)))
+        self._check_ranges()
+        self._check_together()
+
+    def _set(self, name: str, value: Any) -> None:
+        # A recipe cannot be changed; but while it is made, NumPy's numbers become Python's own.
+        object.__setattr__(self, name, value)
+
+    def _check_ranges(self) -> None:
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate is {self.learning_rate}; it must be above 0 and finite")
         if not 0 <= self.weight_decay < math.inf:
@@ -94,8 +109,15 @@ class Recipe:
         for name in ("momentum", "label_smoothing", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more and below 1")
+
+    def _check_together(self) -> None:
         if self.momentum and self.optimizer not in ("SGD", "RMSprop"):
             raise ValueError(f"{self.optimizer} keeps averages of its own; momentum goes with SGD or RMSprop")
+        if self.averaging and self.patience is not None:
+            raise ValueError(
+                f"averaging is {self.averaging} and patience is {self.patience}, which do not go together: patience "
+                "chooses an epoch by the weights as trained, and averaging puts others in their place; leave one out"
+            )
 
     def changes_from(self, other: Recipe) -> dict[str, Any]:
         """Return the fields in which this recipe differs from ``other``, with this recipe's values."""
@@ -104,13 +126,30 @@ class Recipe:
 
 
 def _check_choice(name: str, value: str, choices: Any) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
 
 
-def _check_whole(name: str, value: int, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number, {least} or above")
+def _truth_value(name: str, value: Any) -> bool:
+    # Not what Python takes for true or false: the text "False" would be true.
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} is {value!r}; it must be True or False")
+    return bool(value)
+
+
+def _whole(name: str, value: Any, least: int, most: float = math.inf) -> int:
+    number = whole_number(value)
+    if number is None or not least <= number <= most:
+        limits = f"{least} or above" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(f"{name} is {value!r}; it must be a whole number, {limits}")
+    return number
+
+
+def _number(name: str, value: Any) -> float:
+    number = real_number(value)
+    if number is None:
+        raise ValueError(f"{name} is {value!r}; it must be a number")
+    return number
 
 
 class Run(NamedTuple):
@@ -119,9 +158,9 @@ class Run(NamedTuple):
     model: nn.Module
     """The trained model, to be asked as it is: it normalises its images itself."""
     history: History
-    """One row an epoch, measured while training."""
+    """One row per epoch, measured while training."""
     valid_accuracy: float
-    """Accuracy of ``model`` on the validation split, 0 to 1."""
+    """Accuracy of ``model`` on the validation split, 0 to 1; nan if it was stopped by hand while it was measured."""
     seconds: float
     """Wall time of training and validation."""
 
@@ -176,6 +215,10 @@ def train_recipe(
 ) -> Run:
     """Carry out a recipe: make model, loaders and optimiser, train, and evaluate on the validation split.
 
+    Interrupting the kernel (the stop button, Ctrl-C) ends the training early, as it does in ``fit``: the model stays
+    as it is then; with ``patience`` it goes back to its best finished epoch, if there is one. A model whose validation
+    loss is infinite or nan is never the best. If a loss becomes nan, a line says so.
+
     Args:
         recipe: what to do.
         root: the folder of the data, as ``prepare_data`` returns it.
@@ -186,10 +229,14 @@ def train_recipe(
         after_step: called with the model after each step of the optimiser; it must not change the model.
 
     Raises:
-        ValueError: if ``num_train`` is not in 1 … the size of the training split, or as ``make_loaders`` says.
+        ValueError: if ``num_train`` is not in 1 … the size of the training split, ``seed`` not in 0 … 2**32 - 1,
+            ``num_valid`` below 1, one of them no whole number, if a batch of one sample were left for batch
+            normalisation, or as ``make_loaders`` says.
     """
+    seed, num_valid = _whole("seed", seed, 0, 2**32 - 1), _whole("num_valid", num_valid, 1)
     train_loader, valid_loader, _ = make_loaders(root, recipe.batch_size, num_valid=num_valid)
     train_loader = _training_loader(train_loader.dataset, recipe, seed, num_train)
+    _check_last_batch(recipe, len(train_loader.dataset))
     start = time.perf_counter()
     seed_everything(seed)
     model = build_model(recipe, device)
@@ -197,19 +244,29 @@ def train_recipe(
     _add_schedule(recipe, optimizer, num_iterations=recipe.num_epochs * len(train_loader))
     average = _add_averaging(recipe, model, optimizer)
     optimizer.register_step_post_hook(lambda *_: after_step(model))
-    loss_fn = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    loss_fn = _TrainingSmoothed(label_smoothing=recipe.label_smoothing)
     history = _train(recipe, model, train_loader, valid_loader, loss_fn, optimizer, progress)
     if average is not None:
         model.load_state_dict(average.module.state_dict())
-    accuracy = test_loop(valid_loader, model, loss_fn, verbose=False).accuracy
+    accuracy = _accuracy(valid_loader, model, loss_fn, history)
     return Run(model, history, accuracy, time.perf_counter() - start)
+
+
+def _check_last_batch(recipe: Recipe, num_samples: int) -> None:
+    # Else it would end the first epoch at its last step.
+    if recipe.model == "CNN" and 1 in (recipe.batch_size, num_samples % recipe.batch_size):
+        raise ValueError(
+            f"{num_samples} samples in batches of {recipe.batch_size} leave a batch of one sample, in which batch "
+            "normalisation finds no deviation; choose another batch_size or num_train"
+        )
 
 
 def _training_loader(samples: Subset, recipe: Recipe, seed: int, num_train: int | None) -> DataLoader:
     if num_train is not None:
-        if not 1 <= num_train <= len(samples):
-            raise ValueError(f"num_train is {num_train}; choose from 1 to {len(samples)} samples")
-        samples = Subset(samples.dataset, samples.indices[:num_train])
+        count = whole_number(num_train)
+        if count is None or not 1 <= count <= len(samples):
+            raise ValueError(f"num_train is {num_train!r}; choose from 1 to {len(samples)} samples")
+        samples = Subset(samples.dataset, samples.indices[:count])
     return DataLoader(
         samples,
         recipe.batch_size,
@@ -243,6 +300,19 @@ def _add_averaging(recipe: Recipe, model: nn.Module, optimizer: Optimizer) -> Av
     return average
 
 
+class _TrainingSmoothed(nn.CrossEntropyLoss):
+    """Cross-entropy with smoothed labels where a gradient is wanted, and with the labels as they are elsewhere.
+
+    Smoothing makes training harder on purpose. A validation loss is there to compare models, those trained with
+    smoothing and those without.
+    """
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean of ``logits``, float of shape (N, classes), and ``labels``, int64 of shape (N,)."""
+        smoothing = self.label_smoothing if torch.is_grad_enabled() else 0.0
+        return nn.functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
 def _train(
     recipe: Recipe,
     model: nn.Module,
@@ -254,13 +324,51 @@ def _train(
 ) -> History:
     arguments = (model, train_loader, valid_loader, loss_fn, optimizer)
     if recipe.patience is None:
-        return fit(*arguments, recipe.num_epochs, progress=progress)
-    history, best_epoch, best_state = History(), 0, {}
-    for epoch in range(1, recipe.num_epochs + 1):
-        fit(*arguments, num_epochs=1, history=history, progress=progress)
-        if history[-1].valid_accuracy == max(history.column("valid_accuracy")):
-            best_epoch, best_state = epoch, copy.deepcopy(model.state_dict())
-        if history.interrupted or epoch - best_epoch >= recipe.patience:
-            break
-    model.load_state_dict(best_state)
+        history = fit(*arguments, recipe.num_epochs, progress=progress)
+    else:
+        history = _train_patiently(recipe, arguments, progress)
+    _tell_losses_that_are_none(history)
     return history
+
+
+def _train_patiently(recipe: Recipe, arguments: tuple[Any, ...], progress: bool) -> History:
+    model, history = arguments[0], History()
+    best, best_state = EpochResult(0, *4 * [-math.inf], 0.0), None
+    try:
+        for epoch in range(1, recipe.num_epochs + 1):
+            fit(*arguments, num_epochs=1, history=history, progress=progress)
+            # An interrupted epoch has no row; the last row is then that of the epoch before.
+            row = history[-1] if len(history) == epoch else None
+            if row and math.isfinite(row.valid_loss) and row.valid_accuracy >= best.valid_accuracy:
+                best, best_state = row, copy.deepcopy(model.state_dict())
+            if history.interrupted or epoch - best.epoch >= recipe.patience:
+                break
+    except KeyboardInterrupt:
+        # Between two epochs, where fit does not see it.
+        history.interrupted = True
+    if best_state is None:
+        print("No epoch ended with a finite validation loss, so the model stays as it is now.")
+    else:
+        model.load_state_dict(best_state)
+    return history
+
+
+def _accuracy(valid_loader: DataLoader, model: nn.Module, loss_fn: nn.Module, history: History) -> float:
+    try:
+        return test_loop(valid_loader, model, loss_fn, verbose=False).accuracy
+    except KeyboardInterrupt:
+        history.interrupted = True
+        print("Stopped by hand while the trained model was evaluated; it is kept, and valid_accuracy is nan.")
+        return math.nan
+
+
+def _tell_losses_that_are_none(history: History) -> None:
+    """Say once from which epoch on there was no loss that is a number, and what the usual cause is."""
+    for row in history:
+        if not math.isfinite(row.train_loss + row.valid_loss):
+            loss = next(v for v in (row.train_loss, row.valid_loss) if not math.isfinite(v))
+            print(
+                f"From epoch {row.epoch} on the loss is {loss}: the weights have grown beyond all numbers, usually "
+                "because the learning rate is too high; try a tenth of it."
+            )
+            return

@@ -65,9 +65,12 @@ def tutorial_run(root: Path, seed: int) -> Result:
 def recipe_run(recipe: Recipe, root: Path, seed: int) -> Result:
     """Carry out the recipe, reading the data and the validation after every epoch included."""
     start = time.perf_counter()
-    model = train_recipe(recipe, root, seed, progress=False).model
+    run = train_recipe(recipe, root, seed, progress=False)
     seconds = time.perf_counter() - start
-    return Result(seconds, _test_accuracy(model, root))
+    if run.history.interrupted:
+        # What was stopped half-way is no measurement of the recipe.
+        raise KeyboardInterrupt
+    return Result(seconds, _test_accuracy(run.model, root))
 
 
 def _test_accuracy(model: nn.Module, root: Path) -> float:

@@ -126,6 +126,9 @@ def _run_step(
     if any(run["seed"] == seed for run in stored["runs"]):
         return
     run = train_recipe(step.recipe, root, seed, progress=False, **limits)
+    if run.history.interrupted:
+        # What was stopped half-way is no measurement of the recipe.
+        raise KeyboardInterrupt
     print(f"seed {seed}, {name:20s} {run.valid_accuracy:7.2%} {run.seconds:6.1f} s", flush=True)
     stored["runs"].append(
         {

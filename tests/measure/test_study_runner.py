@@ -66,6 +66,17 @@ def test_a_study_that_was_stopped_goes_on_where_it_was(two_steps, tiny_root, tmp
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_run_that_was_stopped_half_way_is_not_stored(two_steps, tiny_root, tmp_path, monkeypatch):
+    def stop(model):
+        raise KeyboardInterrupt
+
+    original = runner.train_recipe
+    monkeypatch.setattr(runner, "train_recipe", lambda *a, **o: original(*a, **o, after_step=stop))
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(tiny_root, tmp_path / "study.json")
+    assert not (tmp_path / "study.json").exists()
+
+
 def test_a_changed_recipe_is_measured_anew_and_the_others_are_kept(
     two_steps, tiny_root, tmp_path, monkeypatch
 ):

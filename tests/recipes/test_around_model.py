@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from fmnist_helpers.model import ConvolutionalNetwork, NeuralNetwork
 from fmnist_helpers.recipes.around_model import BothViews, MixedPrecision, Normalise, RandomFlip, RandomShift
 
 
@@ -79,9 +81,46 @@ def test_the_same_seed_moves_images_in_the_same_way(layer):
     assert not torch.equal(layer(numbered()), first)
 
 
-def test_a_shift_of_no_pixel_is_refused():
-    with pytest.raises(ValueError, match="most is 0; a shift needs at least 1 pixel"):
-        RandomShift(0)
+@pytest.mark.parametrize("most", [0, -1, 1.5, 2.0, True, "2", None])
+def test_a_shift_of_no_whole_number_of_pixels_is_refused(most):
+    with pytest.raises(
+        ValueError, match=f"most is {most!r}; a shift needs at least 1 pixel, as a whole number"
+    ):
+        RandomShift(most)
+
+
+def test_a_shift_of_numpys_number_of_pixels_is_a_shift():
+    assert type(RandomShift(np.int64(2)).most) is int
+
+
+def shifted_by_padding(images: torch.Tensor, most: int) -> torch.Tensor:
+    """The oracle: each image cut out of itself in a frame of the batch's least value, at the same random place."""
+    padded = nn.functional.pad(images, [most] * 4, value=images.min().item())
+    height, width = images.shape[-2:]
+    places = zip(*torch.randint(0, 2 * most + 1, (2, len(images))).tolist(), strict=True)
+    return torch.stack(
+        [one[:, r : r + height, c : c + width] for one, (r, c) in zip(padded, places, strict=True)]
+    )
+
+
+@pytest.mark.parametrize("most", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.uint8])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_shifts_are_those_of_padding_with_the_least_value_to_the_bit(most, dtype, order):
+    images = (100 * torch.rand(7, 3, 12, 9) + 5).to(dtype).to(memory_format=order)
+    torch.manual_seed(3)
+    expected, state = shifted_by_padding(images, most), torch.get_rng_state()
+    torch.manual_seed(3)
+    shifted = RandomShift(most)(images)
+    assert torch.equal(shifted, expected) and shifted.dtype == dtype
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("layer", [RandomFlip(), RandomShift(2), Normalise()])
+def test_no_number_is_read_from_the_device(layer):
+    """On the device "meta" there are no numbers: whatever reads one fails, as it would make a GPU wait."""
+    images = torch.empty(8, 1, 28, 28, device="meta")
+    assert layer(images).shape == images.shape
 
 
 def test_mixed_precision_rounds_products_and_keeps_parameters():
@@ -117,3 +156,32 @@ def test_both_views_average_an_image_and_its_mirror_image_in_evaluation_only():
     expected = (images[:, 0, 0, :10] + images[:, 0, 0, 18:].flip(-1)) / 2
     assert torch.equal(model.eval()(images), expected)
     assert torch.equal(model(images.flip(-1)), model(images))
+
+
+class Counted(FirstPixels):
+    """Counts how often it is asked."""
+
+    calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        return super().forward(images)
+
+
+def test_both_views_ask_the_model_once():
+    model = BothViews(Counted())
+    model.eval()(numbered(3))
+    assert model.model.calls == 1
+
+
+@pytest.mark.parametrize("wrap", [nn.Identity(), MixedPrecision], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("network", [NeuralNetwork, ConvolutionalNetwork])
+@pytest.mark.parametrize("num_images", [0, 1, 7, 64])
+def test_both_views_in_one_batch_agree_with_the_mean_of_two_answers(wrap, network, num_images):
+    torch.manual_seed(0)
+    model = wrap(network()).eval()
+    images = torch.rand(num_images, 1, 28, 28)
+    with torch.no_grad():
+        expected = (model(images) + model(images.flip(-1))) / 2
+        found = BothViews(model).eval()(images)
+    torch.testing.assert_close(found, expected)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
 import warnings
-from dataclasses import replace
+from dataclasses import asdict, replace
+from fractions import Fraction
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -53,6 +58,29 @@ def test_the_default_is_the_tutorials_recipe(tiny_root):
         ({"schedule": "cosine"}, "schedule is 'cosine'; choose one of constant, one cycle"),
         ({"num_epochs": 0}, "num_epochs is 0; it must be a whole number, 1 or above"),
         ({"num_epochs": 2.5}, "num_epochs is 2.5; it must be a whole number"),
+        ({"num_epochs": 2.0}, "num_epochs is 2.0; it must be a whole number"),
+        ({"num_epochs": "2"}, "num_epochs is '2'; it must be a whole number"),
+        ({"num_epochs": None}, "num_epochs is None; it must be a whole number"),
+        ({"num_epochs": np.float64(2)}, "num_epochs is np.float64(2.0); it must be a whole number"),
+        ({"batch_size": np.bool_(True)}, "batch_size is np.True_; it must be a whole number"),
+        ({"batch_size": Fraction(4, 2)}, "batch_size is Fraction(2, 1); it must be a whole number"),
+        ({"patience": 1.5}, "patience is 1.5; it must be a whole number, 1 or above"),
+        ({"patience": np.array([1, 2])}, "patience is array([1, 2]); it must be a whole number, 1 or above"),
+        ({"model": ["MLP"]}, "model is ['MLP']; choose one of MLP, CNN"),
+        ({"optimizer": torch.optim.SGD}, "optimizer is <class 'torch.optim.sgd.SGD'>; choose one of SGD, "),
+        ({"shuffle": "False"}, "shuffle is 'False'; it must be True or False"),
+        ({"flip": 2}, "flip is 2; it must be True or False"),
+        ({"both_views": None}, "both_views is None; it must be True or False"),
+        ({"learning_rate": "0.1"}, "learning_rate is '0.1'; it must be a number"),
+        ({"learning_rate": None}, "learning_rate is None; it must be a number"),
+        ({"learning_rate": True}, "learning_rate is True; it must be a number"),
+        ({"weight_decay": [0.1, 0.2]}, "weight_decay is [0.1, 0.2]; it must be a number"),
+        ({"momentum": 1j}, "momentum is 1j; it must be a number"),
+        ({"momentum": math.nan}, "momentum is nan; it must be 0 or more and below 1"),
+        (
+            {"averaging": 0.9, "patience": 3},
+            "averaging is 0.9 and patience is 3, which do not go together: patience",
+        ),
         ({"batch_size": True}, "batch_size is True; it must be a whole number"),
         ({"shift": -1}, "shift is -1; it must be a whole number, 0 or above"),
         ({"patience": 0}, "patience is 0; it must be a whole number, 1 or above"),
@@ -75,6 +103,24 @@ def test_a_recipe_that_cannot_be_meant_is_refused_in_one_sentence(changes, messa
         Recipe(**changes)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_in_any_guise_become_plain_ones():
+    plain = Recipe(
+        num_epochs=3, batch_size=8, shift=2, patience=2, learning_rate=0.5, momentum=0.25, flip=True
+    )
+    guised = Recipe(
+        num_epochs=np.int64(3),
+        batch_size=torch.tensor(8),
+        shift=np.array(2),
+        patience=np.uint8(2),
+        learning_rate=np.float32(0.5),
+        momentum=Fraction(1, 4),
+        flip=np.bool_(True),
+    )
+    assert guised == plain and hash(guised) == hash(plain)
+    # As JSON: that refuses NumPy's numbers, and writes a whole number without a point.
+    assert json.dumps(asdict(guised)) == json.dumps(asdict(plain))
 
 
 def test_changes_between_recipes():
@@ -199,6 +245,141 @@ def test_early_stopping_ends_when_the_epochs_are_used_up_or_the_run_is_stopped(m
     assert len(train(replace(SMALL, num_epochs=9, patience=5), tiny_root).history) == 1
 
 
+PATIENT = replace(SMALL, num_epochs=5, patience=5)
+STEPS_PER_EPOCH = 10  # 300 images in batches of 32.
+
+
+def stop_at(step: int):
+    """Return what stops a run by hand after so many steps, and the weights at that moment, once they are there."""
+    seen, weights = [], []
+
+    def after_step(model: nn.Module) -> None:
+        seen.append(None)
+        if len(seen) == step:
+            weights.append(copy.deepcopy(model.state_dict()))
+            raise KeyboardInterrupt
+
+    return after_step, weights
+
+
+def equal_states(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("epoch", [2, 3, 4])
+def test_a_patient_run_that_is_stopped_goes_back_to_its_best_finished_epoch(tiny_root, epoch):
+    """Oracle: the run that has only the epochs that were finished."""
+    after_step, _ = stop_at((epoch - 1) * STEPS_PER_EPOCH + 4)
+    stopped = train(PATIENT, tiny_root, after_step=after_step)
+    whole = train(replace(PATIENT, num_epochs=epoch - 1), tiny_root)
+    assert equal_states(stopped.model.state_dict(), whole.model.state_dict())
+    assert [row[:5] for row in stopped.history] == [row[:5] for row in whole.history]
+    assert stopped.history.interrupted
+    assert stopped.valid_accuracy == whole.valid_accuracy == max(whole.history.column("valid_accuracy"))
+
+
+@pytest.mark.parametrize("patience", [5, None])
+def test_a_run_that_is_stopped_in_its_first_epoch_keeps_the_model_as_it_is(tiny_root, capsys, patience):
+    after_step, weights = stop_at(4)
+    run = train(replace(PATIENT, patience=patience), tiny_root, after_step=after_step)
+    assert equal_states(run.model.state_dict(), weights[0])
+    assert run.history == [] and run.history.interrupted
+    assert "Stopped by hand; the 0 finished epochs are kept." in capsys.readouterr().out
+
+
+def test_a_run_that_is_stopped_between_two_epochs_keeps_the_best(monkeypatch, tiny_root):
+    copies = []
+
+    def copy_or_stop(state):
+        if len(copies) == 1:
+            raise KeyboardInterrupt
+        copies.append(copy.deepcopy(state))
+        return copies[-1]
+
+    # Noise is learnt badly: let every epoch be as good as the one before, so that each is copied.
+    monkeypatch.setattr(recipes, "fit", fit_with(accuracies=[0.2] * 5))
+    monkeypatch.setattr(recipes, "copy", SimpleNamespace(deepcopy=copy_or_stop))
+    run = train(PATIENT, tiny_root)
+    assert len(run.history) == 2 and run.history.interrupted
+    assert run.model.linear_relu_stack[0].bias[0].item() == 1
+
+
+def test_a_run_that_is_stopped_while_it_is_evaluated_keeps_the_model(monkeypatch, tiny_root, capsys):
+    def stopped(*arguments, **options):
+        raise KeyboardInterrupt
+
+    expected = train(SMALL, tiny_root).model
+    monkeypatch.setattr(recipes, "test_loop", stopped)
+    run = train(SMALL, tiny_root)
+    assert equal_states(run.model.state_dict(), expected.state_dict())
+    assert math.isnan(run.valid_accuracy) and len(run.history) == 2 and run.history.interrupted
+    assert capsys.readouterr().out.count("valid_accuracy is nan") == 1
+
+
+def fit_with(accuracies, losses=None):
+    """Return a stand-in for ``fit`` that writes its epoch's number into a bias, and rows with these values."""
+    losses = losses or [1.0] * len(accuracies)
+
+    def fit_one(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs, history, progress):
+        place = len(history)
+        nn.init.constant_(model.linear_relu_stack[0].bias, place + 1)
+        history.append(fh.EpochResult(place + 1, losses[place], 0.0, losses[place], accuracies[place], 0.0))
+
+    return fit_one
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+@pytest.mark.parametrize(
+    ("accuracies", "broken_epochs", "best"),
+    [
+        ([0.1, 0.2, 0.3], [3], 2),
+        ([0.5, 0.2, 0.3], [1], 3),
+        ([0.1, 0.1, 0.1], [2, 3], 1),
+        ([0.3, 0.4, 0.2], [2], 1),
+    ],
+)
+def test_a_model_without_a_finite_loss_is_never_the_best(
+    monkeypatch, tiny_root, capsys, broken, accuracies, broken_epochs, best
+):
+    losses = [broken if epoch in broken_epochs else 1.0 for epoch in (1, 2, 3)]
+    monkeypatch.setattr(recipes, "fit", fit_with(accuracies, losses))
+    run = train(replace(PATIENT, num_epochs=3), tiny_root)
+    assert run.model.linear_relu_stack[0].bias[0].item() == best
+    told = capsys.readouterr().out
+    assert (
+        told.startswith(f"From epoch {broken_epochs[0]} on the loss is {broken}: ") and told.count("\n") == 1
+    )
+
+
+@pytest.mark.parametrize("patience", [2, None])
+def test_a_loss_that_becomes_nan_is_said_once_with_the_usual_cause(tiny_root, capsys, patience):
+    run = train(replace(SMALL, num_epochs=4, patience=patience, learning_rate=1e30), tiny_root)
+    assert math.isnan(run.history[-1].valid_loss)
+    # Patience ends it after two epochs that are no better; without it all are carried out.
+    assert len(run.history) == (patience or 4)
+    told = capsys.readouterr().out
+    assert told.count("the loss is nan") == 1
+    assert "From epoch 1 on" in told and "usually because the learning rate is too high" in told
+
+
+def test_nothing_is_said_of_a_loss_that_is_a_number(tiny_root, capsys):
+    train(replace(PATIENT, num_epochs=2), tiny_root)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_validation_loss_is_without_smoothing_and_the_training_loss_with(tiny_root):
+    """Oracle: PyTorch's losses, for the model as it ends and for the one batch that an epoch begins with."""
+    smooth = nn.CrossEntropyLoss(label_smoothing=0.5)
+    recipe = replace(SMALL, num_epochs=1, label_smoothing=0.5, batch_size=300)
+    run = train(recipe, tiny_root)
+    train_loader, valid_loader, _ = fh.make_loaders(tiny_root, 300, num_valid=100, shuffle=False)
+    plain = fh.test_loop(valid_loader, run.model, nn.CrossEntropyLoss(), verbose=False)
+    assert run.history[0].valid_loss == pytest.approx(plain.loss, rel=1e-6)
+    fh.seed_everything(0)
+    untrained = fh.test_loop(train_loader, build_model(recipe), smooth, verbose=False)
+    assert run.history[0].train_loss == pytest.approx(untrained.loss, rel=1e-6)
+
+
 def test_label_smoothing_reaches_the_loss(tiny_root):
     plain, smooth = train(SMALL, tiny_root), train(replace(SMALL, label_smoothing=0.5), tiny_root)
     assert not torch.equal(next(plain.model.parameters()), next(smooth.model.parameters()))
@@ -222,6 +403,48 @@ def test_fewer_samples_mean_fewer_steps(monkeypatch, tiny_root):
     train(SMALL, tiny_root, num_train=70)
     train(SMALL, tiny_root)
     assert sizes == [70, 300]
+
+
+def test_a_run_takes_numpys_numbers(tiny_root):
+    plain = train(SMALL, tiny_root, 3, num_train=70)
+    guised = train_recipe(
+        SMALL, tiny_root, np.int64(3), num_train=np.int32(70), num_valid=np.int64(100), progress=False
+    )
+    assert equal_states(plain.model.state_dict(), guised.model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"seed": 1.0}, "seed is 1.0; it must be a whole number, from 0 to 4294967295"),
+        ({"seed": -1}, "seed is -1; it must be a whole number, from 0 to 4294967295"),
+        ({"seed": 2**70}, f"seed is {2**70}; it must be a whole number, from 0 to 4294967295"),
+        ({"seed": None}, "seed is None; it must be a whole number, from 0 to 4294967295"),
+        ({"num_valid": 0}, "num_valid is 0; it must be a whole number, 1 or above"),
+        ({"num_valid": 10.5}, "num_valid is 10.5; it must be a whole number, 1 or above"),
+        ({"num_valid": True}, "num_valid is True; it must be a whole number, 1 or above"),
+        ({"num_train": 70.0}, "num_train is 70.0; choose from 1 to 300 samples"),
+        ({"num_train": True}, "num_train is True; choose from 1 to 300 samples"),
+        ({"num_train": "70"}, "num_train is '70'; choose from 1 to 300 samples"),
+    ],
+)
+def test_arguments_that_are_no_whole_numbers_are_refused_in_one_sentence(tiny_root, options, sentence):
+    with pytest.raises(ValueError) as caught:
+        train_recipe(SMALL, tiny_root, **{"num_valid": 100, "progress": False, **options})
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(("batch_size", "num_train"), [(32, 33), (1, 10), (8, 25)])
+def test_a_batch_of_one_for_batch_normalisation_is_refused_before_anything_is_trained(
+    tiny_root, batch_size, num_train
+):
+    recipe = replace(SMALL, model="CNN", batch_size=batch_size)
+    sentence = (
+        f"{num_train} samples in batches of {batch_size} leave a batch of one sample, in which batch normalis"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        train(recipe, tiny_root, num_train=num_train)
+    train(replace(recipe, model="MLP", num_epochs=1), tiny_root, num_train=num_train)
 
 
 @pytest.mark.parametrize("num_train", [0, 301])
