@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import operator
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -24,6 +23,8 @@ from torch.nn.modules.loss import _Loss
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
+
+from fmnist_helpers.plain import whole_number
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -276,17 +277,16 @@ def _tell_once(model: nn.Module, loss: float) -> None:
         )
 
 
-def whole_number(name: str, value: Any) -> int:
+def require_whole_number(name: str, value: Any) -> int:
     """Return a count or a seed as an int, whatever kind of whole number it is (Python's, NumPy's, a tensor's).
 
     Raises:
         ValueError: if it is a fraction, a float, a truth value, or no number at all.
     """
-    is_truth = "bool" in type(value).__name__ or getattr(value, "dtype", None) == torch.bool
-    try:
-        return operator.index(None if is_truth else value)
-    except (TypeError, RuntimeError):
-        raise ValueError(f"{name} is {value!r}; a whole number is needed") from None
+    number = whole_number(value)
+    if number is None:
+        raise ValueError(f"{name} is {value!r}; a whole number is needed")
+    return number
 
 
 # --- around a batch ----------------------------------------------------------------------------------------

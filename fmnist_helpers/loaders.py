@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from torchvision.datasets import FashionMNIST
 from torchvision.transforms import ToTensor
 
-from fmnist_helpers.explain import whole_number
+from fmnist_helpers.explain import require_whole_number
 
 Batch = tuple[Tensor, Tensor]
 
@@ -137,7 +137,7 @@ def stratified_split(labels: Tensor, num_valid: int, seed: int = 0) -> tuple[Ten
     Raises:
         ValueError: if ``num_valid`` is no whole number in 0 … N, or the seed none at all.
     """
-    num_valid, seed = _images("num_valid", num_valid), whole_number("seed", seed)
+    num_valid, seed = _images("num_valid", num_valid), require_whole_number("seed", seed)
     if not 0 <= num_valid <= len(labels):
         raise ValueError(f"num_valid is {num_valid}; choose from 0 to {len(labels)} samples")
     generator = torch.Generator().manual_seed(seed)
@@ -154,7 +154,7 @@ def _images(name: str, number: int) -> int:
     """Return a number of images; a share, such as 0.1, is no number of them."""
     if isinstance(number, float) and 0 < number < 1:
         raise ValueError(f"{name} is {number}; it counts images: for a tenth of 60000 write 6000")
-    return whole_number(name, number)
+    return require_whole_number(name, number)
 
 
 def _shares(counts: Tensor, num_valid: int) -> Tensor:
@@ -203,10 +203,10 @@ def make_loaders(
         ValueError: if ``batch_size`` is below 1, or ``num_valid`` leaves nothing to train on.
         FileNotFoundError: if ``root`` holds no Fashion-MNIST.
     """
-    batch_size = whole_number("batch_size", batch_size)
+    batch_size = require_whole_number("batch_size", batch_size)
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; a batch needs at least 1 sample")
-    num_valid, seed = _images("num_valid", num_valid), whole_number("seed", seed)
+    num_valid, seed = _images("num_valid", num_valid), require_whole_number("seed", seed)
     train_data, test_data = (_read(root, train) for train in (True, False))
     if num_valid >= len(train_data):
         raise ValueError(

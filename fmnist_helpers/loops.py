@@ -24,7 +24,7 @@ from fmnist_helpers.explain import (
     explained,
     guarded,
     number_of_classes,
-    whole_number,
+    require_whole_number,
 )
 from fmnist_helpers.history import EpochResult, History
 from fmnist_helpers.progress import progress_bar
@@ -167,7 +167,7 @@ def fit(
     Raises:
         ValueError: if ``num_epochs`` is below 1, ``valid_loader`` is None, or as :func:`train_loop` says.
     """
-    num_epochs = whole_number("num_epochs", num_epochs)
+    num_epochs = require_whole_number("num_epochs", num_epochs)
     if num_epochs < 1:
         raise ValueError(f"num_epochs is {num_epochs}; at least 1 epoch is needed")
     if valid_loader is None:

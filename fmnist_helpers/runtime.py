@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fmnist_helpers.explain import whole_number
+from fmnist_helpers.explain import require_whole_number
 from fmnist_helpers.model import IMAGE_SHAPE, NeuralNetwork
 
 
@@ -54,7 +54,7 @@ def seed_everything(seed: int) -> None:
     Raises:
         ValueError: if ``seed`` is not in 0 … 2**32 - 1, the range that NumPy accepts.
     """
-    seed = whole_number("seed", seed)
+    seed = require_whole_number("seed", seed)
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed is {seed}; choose a whole number from 0 to {2**32 - 1}")
     random.seed(seed)

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset, TensorDataset, random_split
 
 import fmnist_helpers as fh
-from fmnist_helpers.explain import check_labels, whole_number
+from fmnist_helpers.explain import check_labels, require_whole_number
 from tests.small_problem import (
     CROSS_ENTROPY,
     assert_same_weights,
@@ -264,8 +264,8 @@ def test_labels_that_a_graphics_card_could_not_bear_are_seen_in_memory(memory):
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), torch.tensor(3)])
-def test_whole_numbers_of_every_kind_are_taken(value):
-    assert whole_number("count", value) == 3 and type(whole_number("count", value)) is int
+def test_require_whole_numbers_of_every_kind_are_taken(value):
+    assert require_whole_number("count", value) == 3 and type(require_whole_number("count", value)) is int
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_whole_numbers_of_every_kind_are_taken(value):
 )
 def test_everything_else_is_refused(value):
     with refused("count is .*; a whole number is needed"):
-        whole_number("count", value)
+        require_whole_number("count", value)
 
 
 @pytest.mark.parametrize(
