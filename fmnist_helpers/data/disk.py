@@ -84,7 +84,7 @@ def exclusive(root: Path) -> Iterator[Path]:
         DataError: for what the disk refuses, or if another process holds the lock for too long.
     """
     # Beside the folder itself, not beside a link to it: another course may have another link.
-    lock = Path(os.path.realpath(root)).with_suffix(".lock")
+    lock = f"{os.path.realpath(root)}.lock"
     try:
         root.mkdir(parents=True, exist_ok=True)
         with ExitStack() as turn:
@@ -106,7 +106,7 @@ def exclusive(root: Path) -> Iterator[Path]:
         ) from error
 
 
-def _take_turn(turn: ExitStack, lock: Path) -> str:
+def _take_turn(turn: ExitStack, lock: str) -> str:
     """Lock until ``turn`` ends, and return the name of the working folder."""
     options: dict = {"timeout": LOCK_SECONDS}
     if "fallback_to_soft" in inspect.signature(FileLock.__init__).parameters:
