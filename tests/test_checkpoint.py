@@ -435,7 +435,9 @@ def test_things_in_another_things_place_are_refused(saved, trained):
     sentence = "the model is of the kind OrderedDict; give the nn.Module itself"
     assert_not_written(saved, lambda: fh.save_checkpoint(saved, model.state_dict()), sentence)
     for arguments in ((model.state_dict(), optimizer), (model, schedule)):
-        with pytest.raises(ValueError, match="model.pt was not loaded: the (model|optimiser) is of the kind"):
+        with pytest.raises(
+            ValueError, match=r"model\.pt was not loaded: the (model|optimiser) is of the kind"
+        ):
             fh.load_checkpoint(saved, *arguments)
 
 
@@ -537,6 +539,10 @@ SPOILT = {
     "one weight too many": (
         change("model", "9.bias", to=torch.ones(1)),
         r"9.bias, is \(1,\) .* missing here",
+    ),
+    "a name twice": (
+        change("model", "_orig_mod.0.bias", to=torch.ones(8)),
+        r"_orig_mod.0.bias, is \(8,\) in the file and missing here",
     ),
     "number for a key": (
         change("model", 7, to=torch.ones(1)),
