@@ -106,6 +106,7 @@ def load_checkpoint(path: str | Path, model: nn.Module, optimizer: Optimizer | N
         ValueError: if the file is not a whole checkpoint of this course or belongs to another model or optimiser.
     """
     path = Path(path)
+    _check_kinds(f"{path} was not loaded", model, optimizer)
     content = _read(path)
     checkpoint = _checkpoint(path, content)
     weights = _weights(path, content["model"], model)
@@ -133,10 +134,7 @@ def _content(
     classes: Sequence[str],
 ) -> dict[str, Any]:
     where = f"{path} was not written"
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"{where}: the model is {_shown(model)}; give the nn.Module itself")
-    if not isinstance(optimizer, Optimizer | None):
-        raise ValueError(f"{where}: the optimiser is {_shown(optimizer)}; give one of torch.optim, or None")
+    _check_kinds(where, model, optimizer)
     weights = plain_state_dict(model)
     # Beside tensors a module may save what it likes (get_extra_state).
     weights.update([(name, plain(value)) for name, value in weights.items()])
@@ -151,6 +149,13 @@ def _content(
         "history": [tuple(row) for row in history],
         "classes": _classes(classes, f"{where}: its classes"),
     }
+
+
+def _check_kinds(where: str, model: nn.Module, optimizer: Optimizer | None) -> None:
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{where}: the model is {_shown(model)}; give the nn.Module itself")
+    if not isinstance(optimizer, Optimizer | None):
+        raise ValueError(f"{where}: the optimiser is {_shown(optimizer)}; give one of torch.optim, or None")
 
 
 @contextmanager
@@ -293,7 +298,8 @@ def _weights(path: Path, saved: dict[str, Any], model: nn.Module) -> dict[str, A
     here = plain_state_dict(model)
     if saved.keys() != here.keys() and all(isinstance(name, str) for name in saved):
         # Earlier versions saved a wrapped model under its wrapper's names.
-        saved = dict(zip(without_wrapper_names(saved), saved.values(), strict=True))
+        names = without_wrapper_names(saved)
+        saved = dict(zip(names, saved.values(), strict=True)) if len(set(names)) == len(saved) else saved
     mine, theirs = ({name: _form(value) for name, value in state.items()} for state in (here, saved))
     if mine == theirs:
         return saved

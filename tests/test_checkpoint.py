@@ -6,6 +6,7 @@ import copy
 import io
 import os
 import pickle
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -433,6 +434,11 @@ def test_things_in_another_things_place_are_refused(saved, trained):
     assert_not_written(saved, lambda: fh.save_checkpoint(saved, model, schedule), sentence)
     sentence = "the model is of the kind OrderedDict; give the nn.Module itself"
     assert_not_written(saved, lambda: fh.save_checkpoint(saved, model.state_dict()), sentence)
+    for arguments in ((model.state_dict(), optimizer), (model, schedule)):
+        with pytest.raises(
+            ValueError, match=r"model\.pt was not loaded: the (model|optimiser) is of the kind"
+        ):
+            fh.load_checkpoint(saved, *arguments)
 
 
 # --- compiled and wrapped models ---------------------------------------------------------------------------
@@ -534,6 +540,10 @@ SPOILT = {
         change("model", "9.bias", to=torch.ones(1)),
         r"9.bias, is \(1,\) .* missing here",
     ),
+    "a name twice": (
+        change("model", "_orig_mod.0.bias", to=torch.ones(8)),
+        r"_orig_mod.0.bias, is \(8,\) in the file and missing here",
+    ),
     "number for a key": (
         change("model", 7, to=torch.ones(1)),
         "another model: 1 of its tensors differ .*, 7, is",
@@ -594,6 +604,43 @@ def test_a_checkpoint_that_is_wrong_anywhere_changes_nothing(trained, tmp_path, 
     torch.manual_seed(9)
     train(other := make_model(), optimizer := OPTIMIZERS["Adam"](other), 2)
     assert_refused(path, other, optimizer, message)
+
+
+def places(content: object) -> Iterator[tuple]:
+    """All places in a content at which something stands, outermost first."""
+    keys = content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ()
+    for key in keys:
+        yield (key,)
+        yield from ((key, *place) for place in places(content[key]))
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [-7, 0.5, "junk", (), [[]], {"a": 1}, torch.ones(2, 5), torch.arange(3), torch.ones(8) > 0],
+    ids=str,
+)
+def test_whatever_stands_anywhere_it_loads_or_changes_nothing(trained, tmp_path, junk):
+    path = fh.save_checkpoint(tmp_path / "a.pt", *trained, history=[ROW])
+    torch.manual_seed(9)
+    train(model := make_model(), optimizer := OPTIMIZERS["Adam"](model), 1)
+    before = copy.deepcopy((model.state_dict(), optimizer.state_dict()))
+    refused = 0
+    for place in places(torch.load(path, weights_only=True)):
+        content = torch.load(path, weights_only=True)
+        change(*place, to=junk)(content)
+        torch.save(content, tmp_path / "spoilt.pt")
+        try:
+            fh.load_checkpoint(tmp_path / "spoilt.pt", model, optimizer)
+        except ValueError as error:
+            assert "\n" not in str(error) and "spoilt.pt" in str(error)
+            assert same(before[0], model.state_dict()) and same(before[1], optimizer.state_dict())
+            refused += 1
+        else:
+            # What was let through, such as another number for a rate, can be trained on.
+            train(model, optimizer, 1)
+            model.load_state_dict(before[0])
+            optimizer.load_state_dict(copy.deepcopy(before[1]))
+    assert refused > 20
 
 
 @pytest.mark.parametrize(
