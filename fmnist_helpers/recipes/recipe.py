@@ -217,7 +217,7 @@ def train_recipe(
 
     Interrupting the kernel (the stop button, Ctrl-C) ends the training early, as it does in ``fit``: the model stays
     as it is then; with ``patience`` it goes back to its best finished epoch, if there is one. A model whose validation
-    loss is infinite or nan is never the best. If a loss becomes nan, a line says so.
+    loss is infinite or nan is never the best. If a loss becomes nan, a warning says so once.
 
     Args:
         recipe: what to do.
@@ -324,11 +324,8 @@ def _train(
 ) -> History:
     arguments = (model, train_loader, valid_loader, loss_fn, optimizer)
     if recipe.patience is None:
-        history = fit(*arguments, recipe.num_epochs, progress=progress)
-    else:
-        history = _train_patiently(recipe, arguments, progress)
-    _tell_losses_that_are_none(history)
-    return history
+        return fit(*arguments, recipe.num_epochs, progress=progress)
+    return _train_patiently(recipe, arguments, progress)
 
 
 def _train_patiently(recipe: Recipe, arguments: tuple[Any, ...], progress: bool) -> History:
@@ -360,15 +357,3 @@ def _accuracy(valid_loader: DataLoader, model: nn.Module, loss_fn: nn.Module, hi
         history.interrupted = True
         print("Stopped by hand while the trained model was evaluated; it is kept, and valid_accuracy is nan.")
         return math.nan
-
-
-def _tell_losses_that_are_none(history: History) -> None:
-    """Say once from which epoch on there was no loss that is a number, and what the usual cause is."""
-    for row in history:
-        if not math.isfinite(row.train_loss + row.valid_loss):
-            loss = next(v for v in (row.train_loss, row.valid_loss) if not math.isfinite(v))
-            print(
-                f"From epoch {row.epoch} on the loss is {loss}: the weights have grown beyond all numbers, usually "
-                "because the learning rate is too high; try a tenth of it."
-            )
-            return
