@@ -78,8 +78,8 @@ def check_before(
     check_arguments(dataloader, loss_fn)
     if any(parameter.is_meta for parameter in model.parameters()):
         raise ValueError(
-            "the model is on the device 'meta', where parameters have shapes and no values; make it anew on "
-            "the CPU, or call model.to_empty(device='cpu') and load its weights"
+            "the model is on the device 'meta', where parameters have shapes and no numbers; make it once more "
+            "without torch.device('meta'), or call model.to_empty(device='cpu') and load saved weights into it"
         )
     if optimizer is not None:
         _check_training(model, optimizer)
@@ -94,12 +94,12 @@ def _check_kinds(dataloader: Any, model: Any, loss_fn: Any, optimizer: Any) -> N
     named = {"dataloader": dataloader, "model": model, "loss_fn": loss_fn, "optimizer": optimizer}
     for name, thing in named.items():
         if isinstance(thing, type):
-            made = f"{name} = {thing.__name__}()"
-            raise ValueError(f"{name} is the class {thing.__name__} itself; make one of it: {made}")
+            made = f"{'nn.' * thing.__module__.startswith('torch.nn.')}{thing.__name__}()"
+            raise ValueError(f"{name} is the class {thing.__name__} itself; add brackets: {name} = {made}")
     if isinstance(optimizer, LRScheduler):
         raise ValueError(
-            f"optimizer is a schedule, {type(optimizer).__name__}; pass on the optimiser that it was made with, "
-            "and call scheduler.step() after the epoch"
+            f"optimizer is a scheduler, {type(optimizer).__name__}; pass the optimiser that you made it with, and "
+            "call the scheduler's step() yourself, after the loop"
         )
     fits = {
         "dataloader": not isinstance(dataloader, nn.Module | Optimizer),
@@ -121,13 +121,16 @@ def check_arguments(dataloader: DataLoader, loss_fn: LossFunction) -> None:
     """
     if not hasattr(dataloader, "dataset"):
         kind = type(dataloader).__name__
-        raise ValueError(f"a torch.utils.data.DataLoader is needed, and dataloader is a {kind}")
+        raise ValueError(
+            f"a torch.utils.data.DataLoader is needed, and dataloader is a {kind}; pass one of the loaders that "
+            "make_loaders returns, or DataLoader(dataset, batch_size=64)"
+        )
     try:
         length = len(dataloader)
     except TypeError as error:
         raise ValueError(
             f"the data loader has no length, because its data set ({type(dataloader.dataset).__name__}) has none; "
-            "give that a method __len__ that returns the number of its samples"
+            "give the data set a method __len__ that returns how many samples it has"
         ) from error
     if length == 0:
         raise ValueError("the data loader is empty: it has no batch to train or evaluate on")
@@ -150,21 +153,23 @@ def check_loss(loss_fn: LossFunction) -> None:
     by_class = isinstance(loss_fn, nn.CrossEntropyLoss | nn.NLLLoss)
     if by_class and loss_fn.weight is not None:
         raise ValueError(
-            "the loss function has class weights, so it divides by the weights of a batch and not by its size; "
-            "these loops average over samples: leave weight out, or write the loop yourself"
+            "the loss function has class weights, so its mean divides by the sum of a batch's weights and not by its "
+            "size; train_loop and test_loop average over samples: leave weight out, or write a loop of your own"
         )
     if by_class and loss_fn.ignore_index >= 0:
         raise ValueError(
-            f"the loss function has ignore_index={loss_fn.ignore_index}, so it leaves samples out; these loops "
-            "average over all samples: take those samples out of the data set instead"
+            f"the loss function has ignore_index={loss_fn.ignore_index}, so it leaves samples out; train_loop and "
+            "test_loop average over all of them: leave ignore_index out, and keep those samples out of the data set, "
+            "for example by torch.utils.data.Subset"
         )
 
 
 def _check_training(model: nn.Module, optimizer: Optimizer) -> None:
     if not torch.is_grad_enabled() or torch.is_inference_mode_enabled():
         raise ValueError(
-            "gradients are switched off, so nothing can be trained; call torch.set_grad_enabled(True), or "
-            "leave the block of torch.no_grad() or torch.inference_mode() first"
+            "gradients are switched off, so nothing can be trained; move this line out of the block of "
+            "torch.no_grad() or torch.inference_mode() that it stands in, or, if it stands in none, call "
+            "torch.set_grad_enabled(True) before it"
         )
     parameters = list(model.parameters())
     trainable = {id(parameter) for parameter in parameters if parameter.requires_grad}
@@ -172,15 +177,22 @@ def _check_training(model: nn.Module, optimizer: Optimizer) -> None:
         return
     if not trainable:
         raise ValueError(
-            "all parameters of the model are frozen, so nothing can be trained; call requires_grad_(True) on "
-            "those that are to learn"
+            "all parameters of the model are frozen (requires_grad is False), so nothing can be trained; "
+            "model.requires_grad_(True) lets all of them learn, and layer.requires_grad_(True) those of one layer"
         )
     groups = getattr(optimizer, "param_groups", None)
-    if groups is not None and not any(id(held) in trainable for group in groups for held in group["params"]):
-        kind = type(optimizer).__name__
+    if groups is None:
+        return
+    held = {id(parameter) for group in groups for parameter in group["params"]}
+    if not held & set(map(id, parameters)):
         raise ValueError(
-            "the optimiser holds no parameter of this model that can be trained, so it would train nothing; make "
-            f"it from this model: {kind}(model.parameters(), ...), after any change to the model's layers"
+            "the optimiser holds no parameter of this model, so it would train nothing: was it made for another "
+            f"model, or before layers were replaced? Make it now: {type(optimizer).__name__}(model.parameters(), ...)"
+        )
+    if not held & trainable:
+        raise ValueError(
+            "the optimiser holds only parameters that are frozen (requires_grad is False), so it would train "
+            "nothing; make it of those that can learn"
         )
 
 
@@ -193,10 +205,10 @@ def _check_last_batch(dataloader: DataLoader, model: nn.Module) -> None:
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             return
-        total = len(dataloader.dataset)
         raise ValueError(
-            f"with {total} samples in batches of this size the last batch has 1 sample (or 1 for each process), and "
-            "batch normalisation needs at least 2 to train; choose another batch_size, or drop_last=True"
+            f"the last of the {len(dataloader)} batches has 1 sample{' for a process' * (len(sizes) > 1)}, and batch "
+            "normalisation needs at least 2 in training; choose another batch_size, or give your DataLoader "
+            "drop_last=True"
         ) from error
     except Exception:
         # A model of which nothing can be said beforehand; its own error will tell.
@@ -270,8 +282,8 @@ def _tell_once(model: nn.Module, loss: float) -> None:
         _told.add(model)
         warnings.warn(
             f"the mean loss of this epoch is {loss}: the usual cause is a learning rate that is too large. Try a "
-            "tenth of it with a new model, because weights that are nan stay nan; if that does not help, look "
-            "for images that are nan or infinite.",
+            "tenth of that rate with a new model and a new optimiser, because weights that are nan stay nan; if that "
+            "does not help, look for images that are not finite: images.isfinite().all()",
             RuntimeWarning,
             stacklevel=3,
         )
@@ -368,14 +380,15 @@ def _explain_images(model: nn.Module, images: Tensor) -> str | None:
     devices = sorted({str(parameter.device) for parameter in model.parameters()})
     if len(devices) > 1:
         return (
-            f"the model's parameters lie on {' and '.join(devices)}; model.to(device) takes all to one device"
+            f"the model's parameters lie on {' and '.join(devices)}; move all of them to one device, for example "
+            f"by model.to('{devices[0]}')"
         )
     weights = next((p for p in model.parameters() if p.is_floating_point()), None)
     if weights is not None and weights.dtype != images.dtype:
-        return (
-            f"the images are {images.dtype} and the model's weights {weights.dtype}; give both one type: "
-            "images.float() in the data set and model.float() are PyTorch's default"
+        remedy = (
+            "model.float()" if images.dtype == torch.float32 else "images.float() where the images are made"
         )
+        return f"the images are {images.dtype} and the model's weights {weights.dtype}; they must agree: {remedy}"
     first = next((m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)), None)
     if isinstance(first, nn.Linear) and images[0].numel() != first.in_features:
         return (
@@ -409,5 +422,5 @@ def _explain_labels(labels: Tensor, logits: Tensor) -> str | None:
 def _out_of_range(what: str, low: int, high: int, num_outputs: int) -> str:
     return (
         f"the labels of this {what} go from {low} to {high}, but the model gives {num_outputs} outputs, "
-        f"so a label must be from 0 to {num_outputs - 1}"
+        f"for labels from 0 to {num_outputs - 1}: does its last layer have one output for each class?"
     )

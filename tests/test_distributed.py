@@ -473,7 +473,7 @@ def test_last_batch_of_one_for_each_process_is_said_before_the_epoch(number, siz
     model = nn.Sequential(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Linear(8, 12))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     if 1 in sizes:
-        with pytest.raises(ValueError, match="or 1 for each process"):
+        with pytest.raises(ValueError, match="has 1 sample for a process"):
             check_before(shared, model, nn.CrossEntropyLoss(), optimizer)
     else:
         check_before(shared, model, nn.CrossEntropyLoss(), optimizer)

@@ -42,7 +42,7 @@ def refused(words: str):
 def test_optimiser_of_another_model_is_refused():
     model = small_model()
     before = weights(model)
-    with refused(r"holds no parameter of this model .* SGD\(model\.parameters\(\), \.\.\.\)"):
+    with refused(r"holds no parameter of this model, so .* SGD\(model\.parameters\(\), \.\.\.\)"):
         train(model, optimizer=sgd(small_model()))
     assert_same_weights(before, weights(model))
 
@@ -53,8 +53,15 @@ def test_optimiser_made_before_the_model_was_rebuilt_is_refused():
     model = nn.Sequential(
         *[type(layer)() if not list(layer.parameters()) else nn.Linear(16, 10) for layer in model]
     )
-    with refused("after any change to the model's layers"):
+    with refused("or before layers were replaced"):
         train(nn.Sequential(nn.Flatten(), nn.Linear(16, 10)), optimizer=optimizer)
+
+
+def test_optimiser_of_frozen_parameters_is_refused():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Linear(8, 10))
+    model[1].requires_grad_(False)
+    with refused("holds only parameters that are frozen"):
+        train(model, optimizer=sgd(model[1]))
 
 
 def test_optimiser_of_a_part_of_the_model_trains_that_part():
@@ -79,7 +86,7 @@ def test_compiled_and_wrapped_models_are_known(name):
         (
             2,
             nn.CrossEntropyLoss,
-            r"loss_fn is the class CrossEntropyLoss itself; .*loss_fn = CrossEntropyLoss\(\)",
+            r"loss_fn is the class CrossEntropyLoss itself; .*loss_fn = nn\.CrossEntropyLoss\(\)",
         ),
         (1, fh.NeuralNetwork, r"model is the class NeuralNetwork itself; .*model = NeuralNetwork\(\)"),
         (3, torch.optim.SGD, "optimizer is the class SGD itself"),
@@ -91,7 +98,7 @@ def test_class_for_an_object_is_said(place, thing, words):
     model = small_model()
     arguments = [loader(12, 4), model, CROSS_ENTROPY, sgd(model)]
     if thing is None:
-        thing, words = torch.optim.lr_scheduler.StepLR(arguments[3], 1), "optimizer is a schedule, StepLR"
+        thing, words = torch.optim.lr_scheduler.StepLR(arguments[3], 1), "optimizer is a scheduler, StepLR"
     arguments[place] = thing
     with refused(words):
         fh.train_loop(*arguments)
@@ -132,7 +139,7 @@ def test_frozen_model_is_said_and_still_evaluated():
 
 @pytest.mark.parametrize("loss", [nn.CrossEntropyLoss, nn.NLLLoss])
 def test_losses_that_are_no_mean_over_samples_are_refused(loss):
-    with refused("class weights, so it divides by the weights of a batch and not by its size"):
+    with refused("class weights, so its mean divides by the sum of a batch"):
         train(loss_fn=loss(weight=torch.ones(10)))
     with refused("ignore_index=3, so it leaves samples out"):
         train(loss_fn=loss(ignore_index=3))
@@ -142,7 +149,7 @@ def test_losses_that_are_no_mean_over_samples_are_refused(loss):
 
 def test_model_on_the_meta_device_is_said():
     model = small_model().to("meta")
-    with refused("on the device 'meta', where parameters have shapes and no values"):
+    with refused("on the device 'meta', where parameters have shapes and no numbers"):
         train(model)
     with refused("'meta'"):
         fh.test_loop(loader(12, 4), model, CROSS_ENTROPY)
@@ -160,7 +167,7 @@ def test_model_on_two_devices_is_explained():
 )
 def test_images_and_weights_of_two_types_are_explained(images, model):
     samples = TensorDataset(torch.rand(6, 1, 4, 4, dtype=images), torch.arange(6))
-    with refused(f"the images are {images} and the model's weights {model}; give both one type"):
+    with refused(f"the images are {images} and the model's weights {model}; they must agree"):
         train(small_model().to(model), DataLoader(samples, 3))
 
 
@@ -178,7 +185,7 @@ def test_last_batch_of_one_is_said_before_batch_normalisation_meets_it(number, s
     model = normalised()
     before = [tensor.clone() for tensor in model.state_dict().values()]
     state = torch.get_rng_state()
-    with refused(f"with {number} samples in batches of this size the last batch has 1 sample"):
+    with refused(f"the last of the {math.ceil(number / size)} batches has 1 sample, and"):
         train(model, loader(number, size))
     assert all(torch.equal(a, b) for a, b in zip(before, model.state_dict().values(), strict=True))
     assert torch.equal(torch.get_rng_state(), state)
@@ -191,7 +198,7 @@ def test_last_batch_of_one_is_fine_where_it_is():
     train(small_model(), loader(13, 4))
     model = normalised()
     fh.test_loop(loader(13, 4), model, CROSS_ENTROPY, verbose=False)
-    with refused("last batch has 1 sample"):
+    with refused("batches has 1 sample"):
         fh.fit(model, loader(13, 4), loader(4, 4), CROSS_ENTROPY, sgd(model), 1, progress=False)
 
 
@@ -201,7 +208,7 @@ class Stream(IterableDataset):
 
 
 def test_loader_without_a_length_is_said():
-    with refused(r"no length, because its data set \(Stream\) has none; give that a method __len__"):
+    with refused(r"no length, because its data set \(Stream\) has none; give the data set a method __len__"):
         train(batches=DataLoader(Stream(), 4))
 
 
