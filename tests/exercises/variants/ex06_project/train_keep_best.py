@@ -350,7 +350,7 @@ def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_e
     return accuracies
 
 
-# %% wrong: none | a copy of the model was trained
+# %% wrong: none | the optimiser holds no parameter of this model
 def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs):
     accuracies, trained = [], copy.deepcopy(model)
     for _ in range(num_epochs):
