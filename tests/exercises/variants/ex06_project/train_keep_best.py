@@ -362,6 +362,22 @@ def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_e
     return accuracies
 
 
+# %% wrong: none | a copy of the model was trained
+def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs):
+    accuracies, trained = [], copy.deepcopy(model)
+    for _ in range(num_epochs):
+        trained.train()
+        for images, labels in train_loader:
+            optimizer.zero_grad()
+            loss_fn(trained(images), labels).backward()
+            optimizer.step()
+        accuracies.append(fmnist_helpers.test_loop(valid_loader, trained, loss_fn, verbose=False).accuracy)
+        if accuracies[-1] == max(accuracies):
+            best_state = copy.deepcopy(trained.state_dict())
+    model.load_state_dict(best_state)
+    return accuracies
+
+
 # %% wrong: none | the optimiser that is handed over never took a step
 def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs):
     accuracies, optimizer = [], torch.optim.Adam(model.parameters(), lr=1e-3)
