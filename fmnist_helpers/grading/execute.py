@@ -47,7 +47,7 @@ OUTPUT_BYTES = 100_000
 """What is kept of the outputs of one cell."""
 SMALLEST_OUTPUT = 500
 """What an output counts for at least, so that a cell cannot show a hundred thousand empty ones."""
-FLOOD_BYTES = 100_000_000
+FLOOD_BYTES = 60_000_000
 """A cell that sends more than this is interrupted."""
 MESSAGE_BYTES = 100_000_000
 """A message larger than this is refused, and the kernel with it."""

@@ -11,10 +11,31 @@ import resource
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
+from ipykernel.iostream import OutStream
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 
 from fmnist_helpers.exercises import remote
+
+
+class SteadyStream(OutStream):
+    """What a cell prints, sent piece by piece.
+
+    ipykernel's own stream collects until another thread has a moment to send. A cell that prints without end leaves it
+    none, and then half a gigabyte comes in one message, so that nobody sees in time that it has to be interrupted.
+    """
+
+    piece = 1_000_000
+    waiting = 0
+
+    def write(self, string: str) -> int | None:
+        """Write as a file does; wait until it is sent if much has come together."""
+        written = super().write(string)
+        self.waiting += len(string)
+        if self.waiting > self.piece:
+            self.waiting = 0
+            self.flush()
+        return written
 
 
 class GradedKernel(IPythonKernel):
@@ -46,4 +67,5 @@ def apply_limits(memory: int, file_size: int, processes: int) -> None:
 
 if __name__ == "__main__":
     apply_limits(*map(int, os.environ.pop("FMNIST_GRADING_LIMITS").split()))
-    IPKernelApp.launch_instance(kernel_class=GradedKernel)
+    stream = "fmnist_helpers.grading.kernel.SteadyStream"
+    IPKernelApp.launch_instance(kernel_class=GradedKernel, outstream_class=stream)
