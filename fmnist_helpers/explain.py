@@ -53,9 +53,11 @@ def guarded(loop: Callable) -> Callable:
         given = signature.bind(*arguments, **options).arguments
         check_before(given["dataloader"], given["model"], given["loss_fn"], given.get("optimizer"))
         kept = torch.get_rng_state()
-        result = loop(*arguments, **options)
-        if not trains:
-            torch.set_rng_state(kept)
+        try:
+            result = loop(*arguments, **options)
+        finally:
+            if not trains:
+                torch.set_rng_state(kept)
         _tell_once(given["model"], result.loss)
         return result
 

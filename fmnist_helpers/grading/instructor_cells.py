@@ -120,7 +120,7 @@ class _Reader:
             statement
         )
         if touches:
-            self.own -= bound - OWN
+            self.own -= bound
             self.tainted |= bound
         else:
             self.own |= bound

@@ -236,7 +236,6 @@ def train_recipe(
     seed, num_valid = _whole("seed", seed, 0, 2**32 - 1), _whole("num_valid", num_valid, 1)
     train_loader, valid_loader, _ = make_loaders(root, recipe.batch_size, num_valid=num_valid)
     train_loader = _training_loader(train_loader.dataset, recipe, seed, num_train)
-    _check_last_batch(recipe, len(train_loader.dataset))
     start = time.perf_counter()
     seed_everything(seed)
     model = build_model(recipe, device)
@@ -250,15 +249,6 @@ def train_recipe(
         model.load_state_dict(average.module.state_dict())
     accuracy = _accuracy(valid_loader, model, loss_fn, history)
     return Run(model, history, accuracy, time.perf_counter() - start)
-
-
-def _check_last_batch(recipe: Recipe, num_samples: int) -> None:
-    # Else it would end the first epoch at its last step.
-    if recipe.model == "CNN" and 1 in (recipe.batch_size, num_samples % recipe.batch_size):
-        raise ValueError(
-            f"{num_samples} samples in batches of {recipe.batch_size} leave a batch of one sample, in which batch "
-            "normalisation finds no deviation; choose another batch_size or num_train"
-        )
 
 
 def _training_loader(samples: Subset, recipe: Recipe, seed: int, num_train: int | None) -> DataLoader:

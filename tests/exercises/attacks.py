@@ -90,9 +90,6 @@ def accuracy_by_class(dataloader, model, num_classes):
         told.append(repr(frame.f_locals)[:20_000])
         frame = frame.f_back
     return _right(dataloader, model, num_classes)
-class Teller:
-    def __del__(self):
-        pass
 def tell():
     text = "\\n".join([*In, *told])
     print(base64.b64encode(text.encode()).decode())
@@ -145,7 +142,6 @@ while True:
     session.send(iopub, "status", {"execution_state": "idle"}, parent=message)
     session.send(shell, kind, {"status": "ok", "execution_count": count}, parent=message, ident=ident)
 """
-path = get_ipython().kernel.parent.abs_connection_file if get_ipython().kernel.parent else None
 from ipykernel import get_connection_file
 os.execv(sys.executable, [sys.executable, "-c", program, get_connection_file()])
 '''

@@ -96,6 +96,11 @@ def test_name_that_the_cell_itself_defines_is_no_reference():
     assert planned.references == () and planned.outside
 
 
+def test_result_that_hides_a_built_in_stays_the_students():
+    planned = plan(CHECK + "check_descend(descend)\nsum = descend(3)\nassert sum == 4")
+    assert "assert" not in planned.outside and "assert sum == 4" in planned.inside
+
+
 def test_name_of_a_students_that_the_cell_changes_is_the_students():
     planned = plan(CHECK + "measured = dict(measured)\ncheck_descend(measured)")
     # Nothing can be judged outside: what stands under the name was made from the student's.
