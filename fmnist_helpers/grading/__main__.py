@@ -20,15 +20,15 @@ except ImportError:
     )
 
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import OperationalError
 
 from fmnist_helpers.grading.classroom import SOURCE, Classroom
 from fmnist_helpers.grading.execute import available_jobs
-from fmnist_helpers.grading.grade import Grader, Options
+from fmnist_helpers.grading.grade import Grader, Options, in_words
 from fmnist_helpers.grading.instructor_cells import remarks_on_tests
-from fmnist_helpers.grading.release import release
-from fmnist_helpers.grading.report import table, write_csv
+from fmnist_helpers.grading.release import ChangedError, release
+from fmnist_helpers.grading.report import attention, table, write_csv
 from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem
-from fmnist_helpers.grading.submissions import students
 from fmnist_helpers.progress import progress_bar
 
 UNSAFE = """\
@@ -47,9 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
             f"There are no exercises in {options.source}; name their folder with --source.", file=sys.stderr
         )
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(options.out / ".lock")
     try:
+        options.out.mkdir(parents=True, exist_ok=True)
         with lock.acquire(timeout=0):
             return options.run(options)
     except KeyboardInterrupt:
@@ -63,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Timeout:
         print(f"Another run is at work in {options.out}; wait for it to end.", file=sys.stderr)
         return 2
+    except (OSError, OperationalError, ChangedError) as error:
+        print(f"{in_words(error)}.", file=sys.stderr)
+        return 1
 
 
 def _release(options: argparse.Namespace) -> int:
@@ -90,19 +93,17 @@ def _grade(options: argparse.Namespace) -> int:
             f"There is no folder {submitted}; submissions are <student>/<assignment>/<assignment>.ipynb in it."
         )
         return 2
-    names = options.assignment or [
-        name for name in classroom.assignments() if any(submitted.glob(f"*/{name}"))
-    ]
-    if _unknown(names, classroom):
+    if _unknown(options.assignment or [], classroom):
         return 2
     problem = "You asked for it with --no-sandbox." if options.no_sandbox else bubblewrap_problem()
     if problem:
         print(UNSAFE.format(problem=problem), file=sys.stderr)
     classroom.prepare()
-    everybody = sorted({*students(submitted), *_enrolled(classroom)})
-    pairs = [(student, name) for name in names for student in everybody]
     limits = Limits(options.cell_seconds, options.seconds, options.memory)
     grader = Grader(classroom, Options(limits, options.jobs, sandboxed=not problem))
+    names = options.assignment or [name for name in classroom.assignments() if grader.handed_in(name)]
+    everybody = sorted({*grader.students(), *_enrolled(classroom)})
+    pairs = [(student, name) for name in names for student in everybody]
     with progress_bar(total=len(pairs), desc="Grading", unit="submission") as bar:
         outcomes = grader.grade(pairs, done=lambda outcome: bar.update())
     rows = [(outcome, None if outcome.problem else grader.write_feedback(outcome)) for outcome in outcomes]
@@ -110,6 +111,8 @@ def _grade(options: argparse.Namespace) -> int:
     earlier = [(one, None if one.problem else grader.write_feedback(one)) for one in grader.others(names)]
     write_csv(options.out / "grades.csv", sorted([*rows, *earlier], key=lambda row: row[0].assignment))
     print(table(rows))
+    if lines := attention(rows):
+        print("Look at these; grades.csv says all of it:", *lines, sep="\n")
     print(
         f"Points by task: {options.out / 'grades.csv'}; a page for each student: {options.out / 'feedback'}"
     )

@@ -27,6 +27,9 @@ SOURCE = Path(__file__).resolve().parent.parent.parent / "notebooks" / "exercise
 CODE_STUB = f'raise NotImplementedError("{STUB} by your code.")'
 TEXT_STUB = "*Write your answer here, in place of this line.*"
 
+LOCKED_SECONDS = 60
+"""How long to wait for a grade book that another program has locked."""
+
 SETTINGS = """\
 # Written anew at every run of `python -m fmnist_helpers.grading`, and read in this folder by it, by nbgrader's own
 # commands and by Formgrader. Settings of your own, such as late penalties, go into own_settings.py beside it.
@@ -69,6 +72,11 @@ class Classroom:
     @property
     def db_url(self) -> str:
         return f"sqlite:///{self.folder / 'gradebook.db'}"
+
+    @property
+    def patient_db_url(self) -> str:
+        """The grade book, for a program that waits while another one, such as Formgrader, is writing."""
+        return f"{self.db_url}?timeout={LOCKED_SECONDS}"
 
     @property
     def staged(self) -> Path:
@@ -116,6 +124,7 @@ class Classroom:
         config = PyFileConfigLoader("nbgrader_config.py", str(self.folder)).load_config()
         if submitted is not None:
             config.CourseDirectory.submitted_directory = str(submitted)
+        config.CourseDirectory.db_url = self.patient_db_url
         config.CourseDirectory.assignment_id = assignment
         if student:
             config.CourseDirectory.student_id = student
@@ -137,7 +146,7 @@ class Classroom:
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:
         """Open nbgrader's grade book."""
-        with Gradebook(self.db_url) as gradebook:
+        with Gradebook(self.patient_db_url) as gradebook:
             yield gradebook
 
 

@@ -6,7 +6,8 @@ notebook is replaced (``execute``), and while it runs other submissions take the
 
 from __future__ import annotations
 
-import datetime
+import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -16,7 +17,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nbformat
@@ -28,13 +29,13 @@ from nbgrader.preprocessors import (
     LimitOutput,
     SaveAutoGrades,
 )
-from nbgrader.utils import parse_utc
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import OperationalError, SAWarning
 
 from fmnist_helpers.grading import submissions
 from fmnist_helpers.grading.classroom import Classroom, OneSubmission
 from fmnist_helpers.grading.execute import Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
+from fmnist_helpers.grading.handout import Handout
 from fmnist_helpers.grading.inside import PACKAGE, write_package
 from fmnist_helpers.grading.instructor_cells import sources_of_tests
 from fmnist_helpers.grading.judging import seed_of
@@ -47,7 +48,7 @@ from fmnist_helpers.grading.marks import (
     remarks_on,
     write_outcome,
 )
-from fmnist_helpers.grading.release import release
+from fmnist_helpers.grading.release import ChangedError, release
 from fmnist_helpers.grading.sandbox import Limits, remove_stale_groups
 from fmnist_helpers.grading.submissions import Submission
 
@@ -72,9 +73,13 @@ class Grader:
         self.classroom, self.options = classroom, options
         self._lock = threading.Lock()
         self._sources = {name: classroom.read_source(name) for name in classroom.assignments()}
+        self._handouts = {name: Handout(source) for name, source in self._sources.items()}
         self._tests = {name: sources_of_tests(source) for name, source in self._sources.items()}
+        self._folders = submissions.students(classroom.submitted)
         self._secret = classroom.secret()
         self._package = classroom.folder / ".package"
+        self._refused: dict[str, str] = {}
+        """Name of each assignment that cannot be graded → why."""
 
     def grade(
         self, pairs: Iterable[tuple[str, str]], done: Callable[[Outcome], None] = lambda outcome: None
@@ -91,7 +96,7 @@ class Grader:
         try:
             for assignment in sorted({assignment for _, assignment in pairs}):
                 self._register(assignment)
-            outcomes = {}
+            outcomes: dict[tuple[str, str], Outcome] = {}
             pool = ThreadPoolExecutor(self.options.jobs)
             futures = {pool.submit(self._grade_one, *pair): pair for pair in pairs}
             try:
@@ -110,16 +115,30 @@ class Grader:
         mark = self.classroom.folder / "release" / f".{assignment}"
         digest = self._source_digest(assignment)
         if not mark.exists() or mark.read_text() != digest:
-            release(self.classroom, assignment)
+            try:
+                release(self.classroom, assignment)
+            except ChangedError as error:
+                self._refused[assignment] = str(error)
+                return
             mark.write_text(digest)
 
     def _source_digest(self, assignment: str) -> str:
         return hashlib.sha256(nbformat.writes(self._sources[assignment]).encode()).hexdigest()
 
+    def students(self) -> list[str]:
+        """Return the ids of those who have a folder."""
+        return list(self._folders)
+
+    def handed_in(self, assignment: str) -> bool:
+        """Return whether anybody has handed in anything for an assignment."""
+        return any(submissions.has_handed_in(folders, assignment) for folders in self._folders.values())
+
     def _grade_one(self, student: str, assignment: str) -> Outcome:
+        if assignment in self._refused:
+            return self._as_it_was(student, assignment)
         try:
             submission = submissions.find(
-                self.classroom.submitted, student, assignment, self._sources[assignment]
+                self._folders.get(student, []), student, assignment, self._handouts[assignment]
             )
             outcome = self._grade_found(submission)
             if not outcome.problem:
@@ -127,11 +146,21 @@ class Grader:
                 self.write_feedback(outcome)
             return outcome
         except Exception as error:
-            self._log(student, assignment, traceback.format_exc())
             outcome = Outcome(student, assignment, problem=FAILED)
-            outcome.flags.append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}")
-            self.save(outcome)
+            outcome.flags.append(in_words(error))
+            # On a full disk neither can be written, and the others go on.
+            with contextlib.suppress(OSError):
+                self._log(student, assignment, traceback.format_exc())
+                self.save(outcome)
             return outcome
+
+    def _as_it_was(self, student: str, assignment: str) -> Outcome:
+        """Return an earlier outcome, its marks untouched, where the assignment cannot be graded any more."""
+        why = self._refused[assignment]
+        known = read_outcome(self._path(Outcome(student, assignment)))
+        if known is None or known.problem:
+            return Outcome(student, assignment, problem=FAILED, flags=[why])
+        return replace(known, flags=[*known.flags, f"its marks are of an earlier run: {why}"])
 
     def _grade_found(self, submission: Submission) -> Outcome:
         outcome = Outcome(submission.student, submission.assignment, notes=submission.notes)
@@ -140,14 +169,18 @@ class Grader:
             self.save(outcome)
             return outcome
         outcome.key, outcome.limits = self._key(submission), str(self.options.limits)
-        outcome.seed = seed_of(self._secret, submission.digest())
+        outcome.seed = seed_of(self._secret, submission.digest)
+        outcome.answered = self._handouts[submission.assignment].work(submission.notebook.cells)[0]
         known = self._known(outcome)
         if known is not None:
             return known
         self._stage(submission)
         report = Report()
-        with self._lock:
-            _RecordingAutograde(self, submission, outcome.seed, report).start()
+        try:
+            with self._lock:
+                _RecordingAutograde(self, submission, outcome.seed, report).start()
+        finally:
+            shutil.rmtree(self._files(submission), ignore_errors=True)
         outcome.stopped, outcome.stopped_at, outcome.seconds = (
             report.stopped,
             report.stopped_at,
@@ -162,8 +195,8 @@ class Grader:
         return outcome
 
     def _key(self, submission: Submission) -> str:
-        parts = [submission.digest(), self._source_digest(submission.assignment), _checks_digest()]
-        parts.append(_timestamp_of(submission.folder))
+        parts = [submission.digest, self._source_digest(submission.assignment), _checks_digest()]
+        parts.append(str(submission.time or ""))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     # --- results of earlier runs -----------------------------------------------------------------------
@@ -199,28 +232,30 @@ class Grader:
     def staged(self, student: str, assignment: str) -> Path:
         return self.classroom.staged / student / assignment
 
+    def _files(self, submission: Submission) -> Path:
+        """Return where the files lie that the kernel sees beside the notebook; nbgrader need not copy them."""
+        return self.classroom.staged / ".files" / submission.student / submission.assignment
+
     def _stage(self, submission: Submission) -> None:
-        """Write the repaired notebook and the files beside it to where nbgrader is told to look."""
-        folder = self.staged(submission.student, submission.assignment)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        """Write the repaired notebook to where nbgrader is told to look, and the files that go with it."""
+        folder, files = self.staged(submission.student, submission.assignment), self._files(submission)
+        for one in (folder, files):
+            shutil.rmtree(one, ignore_errors=True)
+            one.mkdir(parents=True)
         nbformat.write(submission.notebook, folder / f"{submission.assignment}.ipynb")
-        for path in submissions.extra_files(submission.folder):
-            shutil.copyfile(path, folder / path.name)
-        timestamp = _timestamp_of(submission.folder)
-        (folder / "timestamp.txt").unlink(missing_ok=True)
-        if timestamp:
-            (folder / "timestamp.txt").write_text(timestamp)
+        submissions.write_files(submission.files, files)
+        if submission.time is not None:
+            stamp = submissions.written_stamp(submission.time)
+            (folder / submissions.STAMP).write_text(stamp, encoding="utf-8")
 
     def execute(self, submission: Submission, seed: int, nb: NotebookNode) -> Report:
         """Run a notebook while others take their turn with nbgrader."""
-        folder = self.staged(submission.student, submission.assignment)
         log = self.classroom.log()
         self._lock.release()
         try:
             limits, sandboxed = self.options.limits, self.options.sandboxed
-            tests = self._tests[submission.assignment]
-            return execute(nb, folder, self._package, limits, tests, seed, sandboxed=sandboxed, log=log)
+            tests, files = self._tests[submission.assignment], self._files(submission)
+            return execute(nb, files, self._package, limits, tests, seed, sandboxed=sandboxed, log=log)
         finally:
             self._lock.acquire()
 
@@ -276,11 +311,11 @@ def _checks_digest() -> str:
     return digest.hexdigest()
 
 
-def _timestamp_of(folder: Path) -> str:
-    """Return when a submission was handed in, as nbgrader's exchange notes it, or an empty string."""
-    path = folder / "timestamp.txt"
-    try:
-        text = path.read_text(encoding="utf-8").strip()[:100] if not path.is_symlink() else ""
-        return text if text and isinstance(parse_utc(text), datetime.datetime) else ""
-    except (OSError, ValueError, OverflowError):
-        return ""
+def in_words(error: Exception) -> str:
+    """Return why something failed, in one line that says what to do if that is known."""
+    text = (str(error).splitlines() or [""])[0][:300]
+    if isinstance(error, OperationalError) and "locked" in text:
+        return "the grade book is locked by another program; close it (Formgrader, perhaps), and grade again"
+    if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in text:
+        return "the disk is full; make room, and grade again: what is finished is kept"
+    return f"{type(error).__name__}: {text}"

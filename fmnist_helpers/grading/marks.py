@@ -38,6 +38,8 @@ class Outcome:
     """Test cells that ran in the student's process, at least in part, where its code decides what they say."""
     seed: int = 0
     """What the problems of the checks were drawn from."""
+    answered: int = 0
+    """How many answers the student has worked on."""
     seconds: float = 0.0
     feedback: str = ""
     """Hash of marks and comments when the feedback page was last written."""

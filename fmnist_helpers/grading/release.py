@@ -5,10 +5,16 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from nbgrader.api import MissingEntry
 from nbgrader.converters import GenerateAssignment
+from nbgrader.utils import is_grade, is_locked, is_solution, is_task
 
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.grading.classroom import Classroom
+
+
+class ChangedError(ValueError):
+    """Graded cells of an assignment were added or removed after submissions of it were graded."""
 
 
 def release(classroom: Classroom, assignment: str) -> Path:
@@ -24,9 +30,15 @@ def release(classroom: Classroom, assignment: str) -> Path:
         The path of the zip.
 
     Raises:
+        ChangedError: if cells were added or removed, and there are marks already.
         nbgrader.converters.base.NbGraderException: if nbgrader refuses the source.
     """
     classroom.prepare()
+    if changes := _changes(classroom, assignment):
+        raise ChangedError(
+            f"{assignment} has changed since it was graded ({changes}), and marks cannot follow that; put the "
+            "cells back, or grade it as a new assignment or in a new folder"
+        )
     classroom.convert(GenerateAssignment, classroom.config(assignment, "."))
     folder = classroom.folder / "release" / assignment
     path = folder.with_suffix(".zip")
@@ -35,3 +47,27 @@ def release(classroom: Classroom, assignment: str) -> Path:
             if file.is_file():
                 archive.write(file, Path(assignment) / file.relative_to(folder))
     return path
+
+
+def _changes(classroom: Classroom, assignment: str) -> str:
+    """Return which cells are new or gone, if the grade book has submissions that would not fit any more."""
+    with classroom.gradebook() as gradebook:
+        try:
+            notebook = gradebook.find_notebook(assignment, assignment)
+        except MissingEntry:
+            return ""
+        if not notebook.submissions:
+            return ""
+        kinds = (notebook.grade_cells, notebook.solution_cells, notebook.task_cells, notebook.source_cells)
+        old = {(number, cell.name) for number, cells in enumerate(kinds) for cell in cells}
+    tests = (is_grade, is_solution, is_task, lambda cell: any(f(cell) for f in (*tests[:3], is_locked)))
+    new = {
+        (number, cell.metadata.nbgrader.grade_id)
+        for cell in classroom.read_source(assignment).cells
+        for number, test in enumerate(tests)
+        if test(cell)
+    }
+    parts = [("new", new - old), ("gone", old - new)]
+    return "; ".join(
+        f"{word}: {', '.join(sorted({name for _, name in cells}))}" for word, cells in parts if cells
+    )

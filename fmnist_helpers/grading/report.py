@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fmnist_helpers.atomic import written_whole
-from fmnist_helpers.grading.marks import Marks, Outcome, status_of
+from fmnist_helpers.grading.marks import NOT_SUBMITTED, Marks, Outcome, status_of
 
 Row = tuple[Outcome, Marks | None]
 HEADER = (
@@ -67,6 +67,22 @@ def table(rows: Sequence[Row]) -> str:
         f"{len(rows)} in all: " + ", ".join(f"{number} {status}" for status, number in counts.items())
     )
     return "\n".join(lines)
+
+
+def attention(rows: Sequence[Row]) -> list[str]:
+    """Return what an instructor should look at: a line for each submission with something guessed, mended or lost."""
+    lines = []
+    for outcome, marks in rows:
+        if outcome.problem == NOT_SUBMITTED and not outcome.notes:
+            continue
+        words = [*outcome.flags, *([detail_of(outcome)] if outcome.stopped else []), *outcome.notes]
+        if marks and not outcome.problem and outcome.answered and not marks.points:
+            words.insert(0, f"earned nothing, though {outcome.answered} answers were written")
+        if words:
+            more = f" (and {len(words) - 1} more)" if len(words) > 1 else ""
+            name = f"{_printable(outcome.student)[:24]}, {outcome.assignment}"
+            lines.append(f"  {name}: {_printable(words[0])[:200]}{more}")
+    return lines
 
 
 def detail_of(outcome: Outcome) -> str:

@@ -1,23 +1,26 @@
-"""Finds what was handed in, reads it whatever its state, and repairs it so that nbgrader can grade it."""
+"""Finds what was handed in: who the students are, and which of their files is the notebook to grade."""
 
 from __future__ import annotations
 
-import copy
-import hashlib
-import json
+import os
+import posixpath
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
-from fmnist_helpers.grading.classroom import CODE_STUB, TEXT_STUB
+from fmnist_helpers.grading.handed_in import HandedIn, clean_name, read_folder, shown
+from fmnist_helpers.grading.handout import Handout
+from fmnist_helpers.grading.reading import UnreadableError, about, decode, read_cells
+from fmnist_helpers.grading.repair import repair
+from fmnist_helpers.grading.times import read_timestamp
 
-LARGEST_NOTEBOOK = 200 * 2**20
-LARGEST_EXTRA = 20 * 2**20
-MOST_EXTRAS = 100
-LARGEST_CELL = 2**20
+MOST_CANDIDATES = 20
+STAMP = "timestamp.txt"
+NOTEBOOK_NAME = re.compile(r"\.ipynb(\W.*)?$", flags=re.IGNORECASE)
+"""Browsers and mail programs put an ending of their own behind it: ``.ipynb.json``, ``.ipynb.txt``, ``.ipynb (1)``."""
 
 
 @dataclass
@@ -29,202 +32,235 @@ class Submission:
 
     student: str
     assignment: str
-    folder: Path
-    path: Path | None = None
     notebook: NotebookNode | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What goes with the notebook, by its path below it."""
+    time: datetime | None = None
+    """When it was handed in, if that is known; UTC."""
+    digest: str = ""
+    """Hash of everything that can change the marks."""
     problem: str = ""
     notes: list[str] = field(default_factory=list)
     """What an instructor should know, such as cells that were repaired."""
 
-    def digest(self) -> str:
-        """Return a hash of everything in the folder that can change the marks."""
-        digest = hashlib.sha256()
-        for path in [*extra_files(self.folder), *([self.path] if self.path else [])]:
-            digest.update(str(path.relative_to(self.folder)).encode() + b"\0")
-            try:
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
-            except OSError as error:
-                digest.update(str(error).encode())
-        return digest.hexdigest()
+
+def students(submitted: Path) -> dict[str, list[Path]]:
+    """Return the id of each student who has a folder → the folder; two names may look the same and be one student."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(submitted.iterdir() if submitted.is_dir() else []):
+        hidden = path.name.startswith(".") and not any(map(_is_folder, _entries(path)))
+        if path.is_dir() and not hidden:
+            found.setdefault(clean_name(path.name), []).append(path)
+    return dict(sorted(found.items()))
 
 
-def students(submitted: Path) -> list[str]:
-    """Return the names of all students who have a folder."""
-    if not submitted.is_dir():
-        return []
-    return sorted(
-        path.name for path in submitted.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
+def find(folders: list[Path], student: str, assignment: str, handout: Handout) -> Submission:
+    """Find and read a submission; never raises for what a student did.
 
-
-def extra_files(folder: Path) -> list[Path]:
-    """Return the files beside the notebook that go with it: regular ones, not too many, not too large."""
-    if not folder.is_dir():
-        return []
-    found = []
-    for path in sorted(folder.iterdir()):
-        is_plain = path.is_file() and not path.is_symlink() and not path.name.startswith(".")
-        if is_plain and path.suffix != ".ipynb" and path.stat().st_size <= LARGEST_EXTRA:
-            found.append(path)
-    return found[:MOST_EXTRAS]
-
-
-def find(submitted: Path, student: str, assignment: str, source: NotebookNode) -> Submission:
-    """Find and read a submission; never raises for what a student did."""
-    folder = submitted / student / assignment
-    submission = Submission(student, assignment, folder)
-    if not folder.is_dir():
+    Args:
+        folders: of the student.
+        student: the id.
+        assignment: name of the assignment, and of its folder below the student's.
+        handout: what the student got.
+    """
+    submission = Submission(student, assignment)
+    handed_in = _hand_in(folders, assignment, submission.notes)
+    if handed_in is None:
         submission.problem = "not submitted"
         return submission
-    candidates = sorted(path for path in folder.glob("*.ipynb") if not path.is_symlink())
-    named = [path for path in candidates if path.name == f"{assignment}.ipynb"]
-    # A browser calls the second download "name (1).ipynb", JupyterLab a copy "name-Copy1.ipynb".
-    alike = [
-        path for path in candidates if re.fullmatch(rf"{re.escape(assignment)}(\W.*)?\.ipynb", path.name)
-    ]
-    chosen = named or alike or candidates
-    if not chosen:
-        submission.problem = "not submitted"
-        submission.notes.append("the folder holds no notebook")
-        return submission
-    submission.path = max(chosen, key=lambda path: path.stat().st_mtime)
-    if not named:
-        submission.notes.append(f"the notebook is called {submission.path.name}")
-    elif len(candidates) > 1:
-        submission.notes.append(f"{len(candidates)} notebooks; {submission.path.name} was graded")
-    _read(submission, source)
+    submission.time = _take_time(handed_in, submission.notes)
+    submission.notes += handed_in.notes
+    submission.digest = handed_in.digest()
+    _choose(submission, handed_in, handout)
     return submission
 
 
-def _read(submission: Submission, source: NotebookNode) -> None:
+def has_handed_in(folders: list[Path], assignment: str) -> bool:
+    """Return whether there is anything of a student for an assignment."""
+    return bool(_folders_for(folders, assignment)) or any(_loose(folder, assignment) for folder in folders)
+
+
+def _hand_in(folders: list[Path], assignment: str, notes: list[str]) -> HandedIn | None:
+    """Return everything that a student handed in for an assignment, or None if there is nothing at all."""
+    places = _folders_for(folders, assignment)
+    handed_in = HandedIn()
+    if len(places) > 1:
+        notes.append(f"there are {len(places)} folders for it; all of them were looked into")
+    for number, place in enumerate(places):
+        read_folder(place, handed_in, f"{number + 1}/" if len(places) > 1 else "")
+    loose = [path for folder in folders for path in _loose(folder, assignment)] if not places else []
+    if loose:
+        notes.append("it lay outside of a folder for the assignment")
+        for folder in folders:
+            everything = read_folder(folder)
+            mine = {clean_name(path.name) for path in loose}
+            for path, content in everything.files.items():
+                if path.split("/")[0] in mine:
+                    handed_in.files[path], handed_in.times[path] = content, everything.times[path]
+    return handed_in if places or loose else None
+
+
+def _folders_for(folders: list[Path], assignment: str) -> list[Path]:
+    return [
+        path
+        for folder in folders
+        for path in _entries(folder)
+        if _same(path.name, assignment) and (_is_folder(path) or path.is_symlink())
+    ]
+
+
+def _loose(folder: Path, assignment: str) -> list[Path]:
+    """Return the files in a student's folder that are called as the assignment."""
+    return [
+        path
+        for path in _entries(folder)
+        if not _is_folder(path) and clean_name(path.name).casefold().startswith(assignment.casefold())
+    ]
+
+
+def _entries(folder: Path) -> list[Path]:
+    # A student's folder that is a link leads to somebody else's work.
+    if folder.is_symlink():
+        return []
     try:
-        if submission.path.stat().st_size > LARGEST_NOTEBOOK:
-            raise ValueError(f"it is larger than {LARGEST_NOTEBOOK // 2**20} MB")
-        text = submission.path.read_text(encoding="utf-8")
-        if not text.strip():
-            raise ValueError("the file is empty")
-        content = json.loads(text)
-        if not isinstance(content, dict) or "nbformat" not in content:
-            raise ValueError("it is not a notebook")
-        notebook = nbformat.reads(text, as_version=4)
-        submission.notes += repair(notebook, source)
-        # Through JSON once more, so that nothing stays that only Python's json reads, such as NaN as a key.
-        submission.notebook = nbformat.reads(nbformat.writes(notebook), as_version=4)
-    except RecursionError:
-        submission.problem = "unreadable"
-        submission.notes.append("it is nested without end")
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _same(name: str, assignment: str) -> bool:
+    return clean_name(name).casefold() == clean_name(assignment).casefold()
+
+
+def _take_time(handed_in: HandedIn, notes: list[str]) -> datetime | None:
+    """Take the time stamp out of what was handed in: the collecting program's, not one in a student's archive."""
+    stamps = [path for path in handed_in.files if re.fullmatch(rf"(\d+/)?{STAMP}", path, re.IGNORECASE)]
+    times = []
+    for path in stamps:
+        try:
+            text, _ = decode(handed_in.files.pop(path)[:10_000])
+        except UnreadableError as error:
+            notes.append(f"{STAMP} was not used: {error}")
+            continue
+        time, remarks = read_timestamp(text)
+        notes += remarks
+        times += [time] if time is not None else []
+    return max(times, default=None)
+
+
+# --- which file ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Candidate:
+    path: str
+    cells: list[NotebookNode]
+    notes: list[str]
+
+
+def _choose(submission: Submission, handed_in: HandedIn, handout: Handout) -> None:
+    candidates, refused = _candidates(handed_in, submission.assignment)
+    if not candidates:
+        submission.problem = "unreadable" if refused else "not submitted"
+        submission.notes += refused or [_what_there_is(handed_in)]
+        return
+
+    def rank(one: _Candidate) -> tuple:
+        return (
+            # As long as all is empty, the name and the time decide.
+            *handout.work(one.cells),
+            _is_named(one.path, submission.assignment),
+            handed_in.times[one.path],
+        )
+
+    chosen = max(candidates, key=rank)
+    submission.notes += [*_about_choice(chosen, candidates, submission.assignment, handout), *refused]
+    submission.notes += chosen.notes
+    try:
+        submission.notebook, repairs = repair(chosen.cells, handout)
     except Exception as error:
         submission.problem = "unreadable"
-        first = (str(error).splitlines() or [""])[0][:200]
-        submission.notes.append(f"{type(error).__name__}: {first}")
+        submission.notes.append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}")
+        return
+    submission.notes += repairs
+    submission.files = _beside(chosen.path, handed_in.files)
 
 
-def repair(notebook: NotebookNode, source: NotebookNode) -> list[str]:
-    """Bring a student's notebook into the shape that nbgrader expects, in place; return what was done.
+def _candidates(handed_in: HandedIn, assignment: str) -> tuple[list[_Candidate], list[str]]:
+    """Return the notebooks, and why what has the name of one is none."""
+    paths = [path for path in handed_in.files if NOTEBOOK_NAME.search(path)]
+    # A notebook may have lost its ending altogether.
+    paths += [
+        path
+        for path, content in handed_in.files.items()
+        if path not in paths
+        and content[:1000].lstrip(b"\xef\xbb\xbf\xff\xfe\0 \r\n\t")[:1] == b"{"
+        and b"cells" in content.replace(b"\0", b"")
+    ]
+    paths.sort(key=lambda path: (not _is_named(path, assignment), -handed_in.times[path]))
+    candidates, refused = [], []
+    for path in paths[:MOST_CANDIDATES]:
+        try:
+            candidates.append(_Candidate(path, *read_cells(handed_in.files[path])))
+        except UnreadableError as error:
+            refused.append(f"{shown(path)}: {error}")
+    return candidates, refused
 
-    Cells that carry a grade id of the source get the source's nbgrader metadata. Of several cells with one id the
-    last counts, as the last definition counts in Python. Cells that are missing are put back: test cells as they
-    are, answers as empty ones. A test that stands before the answer it tests is moved behind it.
-    """
-    notes: list[str] = []
-    known = {_grade_id(cell): cell for cell in source.cells if _grade_id(cell)}
-    cells = [cell for cell in notebook.get("cells", []) if isinstance(cell, dict)]
-    # Copies made by hand may have no id at all, or the same one.
-    notebook.cells = [_plain(cell) for cell in cells]
-    _keep_last(notebook, known, notes)
-    _put_back(notebook, source, known, notes)
-    _order(notebook, source, notes)
-    brought = sum(bool(_grade_id(cell)) and not cell.pop("put_back", False) for cell in notebook.cells)
-    if brought < len(known) / 2:
-        notes.append("most of the assignment's cells are missing: is it the notebook of another assignment?")
-    notebook.metadata = copy.deepcopy(source.metadata)
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number}"
+
+def _is_named(path: str, assignment: str) -> bool:
+    return path.split("/")[-1].casefold() == f"{assignment}.ipynb".casefold()
+
+
+def _about_choice(
+    chosen: _Candidate, candidates: list[_Candidate], assignment: str, handout: Handout
+) -> list[str]:
+    notes = []
+    if chosen.path != f"{assignment}.ipynb":
+        notes.append(f"the notebook is called {shown(chosen.path)}")
+    if len(candidates) > 1:
+        written = [one for one in candidates if one is not chosen and handout.work(one.cells)[0]]
+        others = f"; {shown(written[0].path)} holds work, too" if written else ""
+        notes.append(f"{len(candidates)} notebooks; {shown(chosen.path)} was graded{others}")
     return notes
 
 
-def _plain(cell: NotebookNode) -> NotebookNode:
-    """Return a cell with its type, source and grade id alone: no outputs, no attachments, no other metadata."""
-    make = {
-        "code": nbformat.v4.new_code_cell,
-        "markdown": nbformat.v4.new_markdown_cell,
-    }.get(cell.get("cell_type"), nbformat.v4.new_raw_cell)
-    source = cell.get("source", "")
-    text = "".join(map(str, source)) if isinstance(source, list) else str(source)
-    if len(text) > LARGEST_CELL:
-        text = (
-            f"# This cell had {len(text)} characters and was cut.\nraise MemoryError('the cell is too large')"
-        )
-    plain = make(text)
-    metadata = cell.get("metadata")
-    marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-    if isinstance(marks, dict) and isinstance(marks.get("grade_id"), str):
-        plain.metadata = NotebookNode(nbgrader=NotebookNode(grade_id=marks["grade_id"]))
-    return plain
+def _what_there_is(handed_in: HandedIn) -> str:
+    if not handed_in.files:
+        return "the folder is empty"
+    names = [about(path, content) for path, content in list(handed_in.files.items())[:3]]
+    more = f" and {len(handed_in.files) - 3} more" if len(handed_in.files) > 3 else ""
+    return f"the folder holds no notebook, but {', '.join(names)}{more}"
 
 
-def _grade_id(cell: NotebookNode) -> str:
-    return cell.metadata.get("nbgrader", {}).get("grade_id", "")
+def _beside(notebook: str, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the other files by their paths as the notebook sees them; what lies elsewhere keeps its own."""
+    folder = posixpath.dirname(notebook)
+    near, far = {}, {}
+    for path, content in files.items():
+        if path != notebook:
+            inside = folder and path.startswith(f"{folder}/")
+            (near if inside or not folder else far)[path[len(folder) + 1 :] if inside else path] = content
+    found = {**far, **near}
+    # A file cannot lie where a folder is needed.
+    return {
+        path: content
+        for path, content in found.items()
+        if not any(one.startswith(f"{path}/") for one in found)
+    }
 
 
-def _keep_last(notebook: NotebookNode, known: dict[str, NotebookNode], notes: list[str]) -> None:
-    seen: set[str] = set()
-    for cell in reversed(notebook.cells):
-        name = _grade_id(cell)
-        if name and name not in known:
-            del cell.metadata["nbgrader"]
-        elif name in seen:
-            del cell.metadata["nbgrader"]
-            notes.append(f"{name} stood there twice; the last one counts")
-        elif name:
-            seen.add(name)
-            cell.metadata = NotebookNode(nbgrader=copy.deepcopy(known[name].metadata.nbgrader))
-            if cell.cell_type != known[name].cell_type:
-                notes.append(f"{name} was turned into a {cell.cell_type} cell, and back")
-                _retype(cell, known[name].cell_type)
+def written_stamp(time: datetime) -> str:
+    """Return a time as nbgrader's exchange writes it."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f UTC")
 
 
-def _retype(cell: NotebookNode, cell_type: str) -> None:
-    cell.cell_type = cell_type
-    if cell_type == "code":
-        cell.outputs, cell.execution_count = [], None
-    else:
-        cell.pop("outputs", None)
-        cell.pop("execution_count", None)
-
-
-def _put_back(
-    notebook: NotebookNode, source: NotebookNode, known: dict[str, NotebookNode], notes: list[str]
-) -> None:
-    order = [name for cell in source.cells if (name := _grade_id(cell))]
-    for number, name in enumerate(order):
-        places = {_grade_id(cell): place for place, cell in enumerate(notebook.cells)}
-        if name in places:
-            continue
-        notes.append(f"{name} was missing and was put back")
-        cell = copy.deepcopy(known[name])
-        if cell.metadata.nbgrader.solution:
-            cell.source = CODE_STUB if cell.cell_type == "code" else TEXT_STUB
-        cell.put_back = True
-        notebook.cells.insert(places[order[number - 1]] + 1 if number else 0, cell)
-
-
-def _order(notebook: NotebookNode, source: NotebookNode, notes: list[str]) -> None:
-    answers: list[str] = []
-    tested = False
-    for cell in source.cells:
-        marks = cell.metadata.get("nbgrader", {})
-        if cell.cell_type != "code" or not marks:
-            continue
-        if marks.solution:
-            answers, tested = ([] if tested else answers), False
-            answers.append(marks.grade_id)
-            continue
-        tested = True
-        places = {_grade_id(one): place for place, one in enumerate(notebook.cells)}
-        last = max((places[name] for name in answers), default=-1)
-        if places[marks.grade_id] < last:
-            moved = notebook.cells.pop(places[marks.grade_id])
-            notebook.cells.insert(last, moved)
-            notes.append(f"{marks.grade_id} stood before its answer and was moved behind it")
+def write_files(files: dict[str, bytes], folder: Path) -> None:
+    """Write files below a new folder that only this process writes to."""
+    for path, content in files.items():
+        target = folder / path
+        os.makedirs(target.parent, exist_ok=True)
+        target.write_bytes(content)
