@@ -294,7 +294,7 @@ def test_everything_else_is_refused(value):
 )
 def test_loaders_say_which_number_is_none(tiny_root, options, words):
     with refused(words):
-        fh.make_loaders(tiny_root, **options)
+        fh.make_loaders(tiny_root, **{"num_valid": 20, **options})
 
 
 def test_numpy_numbers_make_the_same_loaders(tiny_root):

@@ -9,11 +9,10 @@ import re
 from functools import cached_property
 
 from nbformat import NotebookNode
-from nbgrader.preprocessors import ClearSolutions
+from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
 from fmnist_helpers.exercises.observe import STUB
 from fmnist_helpers.grading.classroom import CODE_STUB, TEXT_STUB
-from fmnist_helpers.grading.feedback import split_hidden
 from fmnist_helpers.grading.instructor_cells import is_test
 
 LINE_OF_IPYTHON = re.compile(r"^(\s*)(?:%%?|!|\?).*$", flags=re.MULTILINE)
@@ -30,14 +29,8 @@ class Handout:
         self.source = source
         self.known = {name: cell for cell in source.cells if (name := grade_id(cell))}
         """Name of each graded or locked cell and each answer → the author's cell, in order."""
-        clear = ClearSolutions(code_stub={"python": CODE_STUB}, text_stub=TEXT_STUB, enforce_metadata=False)
-        self.cells = [
-            clear.preprocess_cell(copy.deepcopy(cell), {"language": "python"}, 0)[0] for cell in source.cells
-        ]
+        self.cells = [_as_released(cell) for cell in source.cells]
         """The cells as students got them."""
-        for cell in self.cells:
-            if is_test(cell):
-                cell.source = split_hidden(cell.source)[0]
         self.texts = {name: cell.source for cell in self.cells if (name := grade_id(cell))}
         self.given = {squeezed(cell.source) for cell in self.cells}
 
@@ -64,6 +57,15 @@ class Handout:
         written = [cell for cell in answers if STUB not in cell.source and TEXT_STUB not in cell.source]
         return len(answered), len(written), len(ours)
 
+    def before(self, name: str) -> set[str]:
+        """Return the texts, squeezed, of the cells without a label that stand directly before one with this label."""
+        texts: set[str] = set()
+        for cell in self.cells:
+            if grade_id(cell) == name:
+                break
+            texts = set() if grade_id(cell) else texts | {squeezed(cell.source)}
+        return texts
+
     def needs(self, name: str) -> set[str]:
         """Return the names that a test cell takes from the notebook."""
         return self._needs[name]
@@ -87,6 +89,13 @@ class Handout:
             ),
             None,
         )
+
+
+def _as_released(cell: NotebookNode) -> NotebookNode:
+    solutions = ClearSolutions(code_stub={"python": CODE_STUB}, text_stub=TEXT_STUB, enforce_metadata=False)
+    resources = {"language": "python"}
+    cell, _ = solutions.preprocess_cell(copy.deepcopy(cell), resources, 0)
+    return ClearHiddenTests(enforce_metadata=False).preprocess_cell(cell, resources, 0)[0]
 
 
 def grade_id(cell: NotebookNode) -> str:

@@ -141,7 +141,8 @@ class _Repairer:
             cell = self.cells[place]
             if not is_test(self.handout.known[name]):
                 continue
-            known = {ast.dump(one) for one in parsed(self.handout.texts[name])}
+            texts = (self.handout.texts[name], self.handout.known[name].source)
+            known = {ast.dump(one) for text in texts for one in parsed(text)}
             own = [one for one in parsed(cell.source) if ast.dump(one) not in known]
             if any(map(bound_by, own)):
                 self.cells.insert(place, new_cell("code", "\n".join(map(ast.unparse, own))))
@@ -159,14 +160,21 @@ class _Repairer:
             cell = copy.deepcopy(self.handout.known[name])
             if self.handout.is_answer(name):
                 cell.source = CODE_STUB if cell.cell_type == "code" else TEXT_STUB
-            later = [places[one] for one in order[number:] if one in places]
-            earlier = [places[one] for one in order[:number] if one in places]
-            place = earlier[-1] + 1 if earlier else later[0] if later else len(self.cells)
-            self.cells.insert(place, cell)
+            later = min((places[one] for one in order[number:] if one in places), default=len(self.cells))
+            earlier = max((places[one] for one in order[:number] if one in places), default=-1)
+            self.cells.insert(self._place_for(name, earlier, later), cell)
             self.notes.append(f"{name} was missing and was put back")
         for name in [name for name in order if is_test(self.handout.known[name])]:
             for variable in sorted(self.handout.needs(name)):
                 self._give(variable, name)
+
+    def _place_for(self, name: str, earlier: int, later: int) -> int:
+        """Return the place for a missing cell: behind the text that asks for it, if that is still there."""
+        before = self.handout.before(name)
+        asking = [
+            place for place in range(earlier + 1, later) if squeezed(self.cells[place].source) in before
+        ]
+        return asking[-1] + 1 if asking else earlier + 1 if earlier >= 0 else later
 
     def _give(self, variable: str, test: str) -> None:
         """Put a given cell back before a test that takes a name from it, if nothing else defines the name."""
@@ -207,7 +215,10 @@ class _Repairer:
         return [
             cell
             for cell in self.cells[begin:end]
-            if cell is not answer and squeezed(cell.source) not in self.handout.given and _is_text(cell)
+            if cell is not answer
+            and squeezed(cell.source) not in self.handout.given
+            and squeezed(cell.source) not in squeezed(answer.source)
+            and _is_text(cell)
         ]
 
     # --- in which order --------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def find(folders: list[Path], student: str, assignment: str, handout: Handout) -
     submission = Submission(student, assignment)
     handed_in = _hand_in(folders, assignment, submission.notes)
     if handed_in is None:
-        submission.problem = "not submitted"
+        submission.problem = "unreadable" if submission.notes else "not submitted"
         return submission
     submission.time = _take_time(handed_in, submission.notes)
     submission.notes += handed_in.notes
@@ -82,6 +82,7 @@ def has_handed_in(folders: list[Path], assignment: str) -> bool:
 
 def _hand_in(folders: list[Path], assignment: str, notes: list[str]) -> HandedIn | None:
     """Return everything that a student handed in for an assignment, or None if there is nothing at all."""
+    notes += [f"{shown(folder.name)} was not read: it is a link" for folder in folders if folder.is_symlink()]
     places = _folders_for(folders, assignment)
     handed_in = HandedIn()
     if len(places) > 1:
@@ -165,7 +166,7 @@ class _Candidate:
 def _choose(submission: Submission, handed_in: HandedIn, handout: Handout) -> None:
     candidates, refused = _candidates(handed_in, submission.assignment)
     if not candidates:
-        submission.problem = "unreadable" if refused else "not submitted"
+        submission.problem = "unreadable" if refused or handed_in.left_out else "not submitted"
         submission.notes += refused or [_what_there_is(handed_in)]
         return
 

@@ -1,7 +1,7 @@
-"""What honest students do to their work by accident, and what must come of it: full marks, or a sentence that says why.
+"""What honest students do to their work by accident, and what must come of it: full marks, or a sentence.
 
-``ACCIDENTS`` is the table; ``python -m tests.exercises.accidents`` grades a class that had them all and prints what came of
-each. Everybody in it has solved the exercise. ``tests/exercises/hostile.py`` holds those who have not.
+``ACCIDENTS`` is the table; ``python -m tests.exercises.accidents`` grades a class that had them all and prints what
+came of each. Everybody in it has solved the exercise. ``tests/exercises/hostile.py`` holds those who have not.
 """
 
 from __future__ import annotations
@@ -476,9 +476,7 @@ ACCIDENTS = [
     Accident("a PDF", instead(b"%PDF-1.7", "ex05.pdf"), "PDF", NOT_SUBMITTED),
     Accident("a program", instead("print(1)", "ex05.py"), "ex05.py", NOT_SUBMITTED),
     Accident("an office document", instead(zip_of({"word/x.xml": b""}), NAME), "office document", UNREADABLE),
-    Accident(
-        "a damaged zip", instead(zip_of({NAME: b"1" * 999})[:60], "hand-in.zip"), "damaged", NOT_SUBMITTED
-    ),
+    Accident("a damaged zip", instead(zip_of({NAME: b"1" * 999})[:60], "hand-in.zip"), "damaged", UNREADABLE),
 ]
 """Everybody's table of accidents."""
 
@@ -506,11 +504,9 @@ def main() -> None:
             rows = {row["student"]: row for row in csv.DictReader(file)}
     for accident in ACCIDENTS:
         row = rows[accident.student]
-        full = sum(POINTS.values())
-        marks = f"{float(row['points']):g} of {full:g}" if row["points"] else row["status"]
-        print(
-            f"| {accident.student} | {marks} | {'; '.join(filter(None, (row['detail'], row['flags'], row['notes'])))[:150]} |"
-        )
+        marks = f"{float(row['points']):g} of {sum(POINTS.values()):g}" if row["points"] else row["status"]
+        said = "; ".join(filter(None, (row["detail"], row["flags"], row["notes"])))
+        print(f"| {accident.student} | {marks} | {said[:150]} |")
     print(done.stdout.splitlines()[-1], done.stderr)
 
 

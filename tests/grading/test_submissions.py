@@ -1,124 +1,186 @@
-"""What was handed in is read and repaired; nothing of a student's metadata survives."""
+"""The right file of the right student is found."""
 
 from __future__ import annotations
 
 import copy
+import json
+import os
+import unicodedata
 
 import nbformat
 import pytest
 
 from fmnist_helpers.grading import submissions
-from fmnist_helpers.grading.classroom import CODE_STUB, TEXT_STUB
-from tests.exercises.bank import grade_id, read_source
-from tests.exercises.hostile import ASSIGNMENT, cell_of, place_of
+from fmnist_helpers.grading.submissions import students
+from tests.exercises.hostile import ASSIGNMENT, cell_of
+from tests.grading.test_repair import HANDOUT, RELEASED, SOLVED
 
-SOURCE = read_source(ASSIGNMENT)
-
-
-def repaired(change) -> tuple[nbformat.NotebookNode, list[str]]:
-    notebook = copy.deepcopy(SOURCE)
-    change(notebook)
-    return notebook, submissions.repair(notebook, SOURCE)
+NAME = f"{ASSIGNMENT}.ipynb"
 
 
-def order(notebook) -> list[str]:
-    return [grade_id(cell) for cell in notebook.cells if grade_id(cell)]
+def hand_in(folder, **files):
+    place = folder / "ada" / ASSIGNMENT
+    place.mkdir(parents=True, exist_ok=True)
+    for number, (name, notebook) in enumerate(files.items()):
+        path = place / (NAME if name == "named" else f"{name}.ipynb")
+        path.write_text(notebook if isinstance(notebook, str) else json.dumps(notebook))
+        os.utime(path, (number, number))
+    return submissions.find([folder / "ada"], "ada", ASSIGNMENT, HANDOUT)
 
 
-def test_sound_notebook_is_left_as_it_is():
-    notebook, notes = repaired(lambda notebook: None)
-    assert notes == []
-    assert [cell.source for cell in notebook.cells] == [cell.source for cell in SOURCE.cells]
-    assert [cell.metadata for cell in notebook.cells] == [cell.metadata for cell in SOURCE.cells]
+def answer_of(found) -> str:
+    return cell_of(found.notebook, "predict").source
 
 
-def test_of_two_answers_the_last_counts():
-    def change(notebook):
-        again = copy.deepcopy(cell_of(notebook, "top_two_accuracy"))
-        again.source = "second"
-        notebook.cells.insert(place_of(notebook, "top_two_accuracy") + 1, again)
-
-    notebook, notes = repaired(change)
-    assert cell_of(notebook, "top_two_accuracy").source == "second"
-    assert order(notebook) == order(SOURCE)
-    assert notes == ["top_two_accuracy stood there twice; the last one counts"]
+def with_answer(text: str, notebook=SOLVED):
+    other = copy.deepcopy(notebook)
+    cell_of(other, "predict").source = text
+    return other
 
 
-@pytest.mark.parametrize("name", [name for name in order(SOURCE)])
-def test_any_missing_cell_is_put_back_in_its_place(name):
-    def change(notebook):
-        del notebook.cells[place_of(notebook, name)]
-
-    notebook, notes = repaired(change)
-    assert order(notebook) == order(SOURCE)
-    assert notes == [f"{name} was missing and was put back"]
-    cell, source = cell_of(notebook, name), cell_of(SOURCE, name)
-    stub = CODE_STUB if source.cell_type == "code" else TEXT_STUB
-    assert cell.source == (stub if source.metadata.nbgrader.solution else source.source)
-    nbformat.validate(notebook)
+def test_of_two_with_the_same_work_the_right_name_counts(tmp_path):
+    found = hand_in(tmp_path, named=with_answer("a = 1"), later=with_answer("b = 2"))
+    assert answer_of(found) == "a = 1"
+    assert found.notes[0] == f"2 notebooks; {NAME} was graded; later.ipynb holds work, too"
 
 
-def test_notebook_without_any_cell_gets_them_all_and_a_remark():
-    notebook, notes = repaired(lambda notebook: notebook.cells.clear())
-    assert order(notebook) == order(SOURCE)
-    assert "another assignment" in notes[-1]
+def test_most_work_counts_more_than_name_and_time(tmp_path):
+    found = hand_in(
+        tmp_path, other=with_answer("b = 2"), named=with_answer("a = 1", RELEASED), newest=RELEASED
+    )
+    assert answer_of(found) == "b = 2"
+    assert found.notes[:2] == [
+        "the notebook is called other.ipynb",
+        f"3 notebooks; other.ipynb was graded; {NAME} holds work, too",
+    ]
 
 
-def test_test_before_its_answer_is_moved_behind_it():
-    def change(notebook):
-        notebook.cells.insert(0, notebook.cells.pop(place_of(notebook, "top_two_accuracy-test")))
-
-    notebook, notes = repaired(change)
-    assert place_of(notebook, "top_two_accuracy") < place_of(notebook, "top_two_accuracy-test")
-    assert notes == ["top_two_accuracy-test stood before its answer and was moved behind it"]
-
-
-def test_metadata_and_ids_of_a_student_do_not_survive():
-    def change(notebook):
-        for cell in notebook.cells:
-            cell.id = "same"
-            cell.metadata["tags"] = ["skip-execution"]
-        cell_of(notebook, "predict-test").metadata.nbgrader.points = 99
-        notebook.metadata["kernelspec"] = {"name": "none"}
-
-    notebook, _ = repaired(change)
-    assert cell_of(notebook, "predict-test").metadata.nbgrader.points == 2
-    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
-    assert not any("tags" in cell.metadata for cell in notebook.cells)
-    assert notebook.metadata == SOURCE.metadata
+def test_untouched_copy_of_an_older_edition_is_not_taken_for_work(tmp_path):
+    older = copy.deepcopy(RELEASED)
+    for cell in older.cells:
+        cell.source = cell.source.replace("raise", "# an older text\nraise") + "\n\n "
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            cell.source = "# of last year\n" + cell.source
+    assert answer_of(hand_in(tmp_path, named=older, mine=with_answer("b = 2"))) == "b = 2"
 
 
-def test_cell_of_a_million_letters_is_cut():
-    notebook, _ = repaired(lambda notebook: cell_of(notebook, "predict").update(source="#" * 2**21))
-    assert len(cell_of(notebook, "predict").source) < 200
+def test_of_untouched_ones_the_named_is_graded(tmp_path):
+    found = hand_in(tmp_path, named=RELEASED, copy=RELEASED)
+    assert found.notes[0] == f"2 notebooks; {NAME} was graded"
 
 
-def test_extra_files_are_plain_small_and_few(tmp_path):
-    for name in ("helper.py", ".hidden", "notes.ipynb"):
-        (tmp_path / name).write_text("x")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "link").symlink_to("/etc/passwd")
-    with open(tmp_path / "large.bin", "wb") as file:
-        file.truncate(submissions.LARGEST_EXTRA + 1)
-    assert [path.name for path in submissions.extra_files(tmp_path)] == ["helper.py"]
-    for number in range(submissions.MOST_EXTRAS + 5):
-        (tmp_path / f"{number:03d}.txt").touch()
-    assert len(submissions.extra_files(tmp_path)) == submissions.MOST_EXTRAS
+def test_notebook_that_cannot_be_read_is_passed_over_and_told(tmp_path):
+    found = hand_in(tmp_path, named="{", other=SOLVED)
+    assert found.problem == "" and f"{NAME}: the file ends in the middle" in " ".join(found.notes)
+    assert hand_in(tmp_path / "2", named="{").problem == "unreadable"
 
 
-def test_notebook_behind_a_link_is_not_read(tmp_path):
-    folder = tmp_path / "ada" / ASSIGNMENT
-    folder.mkdir(parents=True)
-    (folder / f"{ASSIGNMENT}.ipynb").symlink_to("/etc/passwd")
-    found = submissions.find(tmp_path, "ada", ASSIGNMENT, SOURCE)
+def test_links_are_no_submissions(tmp_path):
+    other = tmp_path / "other" / ASSIGNMENT
+    other.mkdir(parents=True)
+    (other / NAME).write_text(json.dumps(SOLVED))
+    for name, target in (("file", other / NAME), ("assignment", other), ("student", tmp_path / "other")):
+        folder = tmp_path / "submitted" / name
+        place = folder / ASSIGNMENT
+        if name == "file":
+            place.mkdir(parents=True)
+            (place / NAME).symlink_to(target)
+        elif name == "assignment":
+            folder.mkdir()
+            place.symlink_to(target)
+        else:
+            folder.symlink_to(target)
+        (found,) = [
+            submissions.find(folders, student, ASSIGNMENT, HANDOUT)
+            for student, folders in students(tmp_path / "submitted").items()
+            if student == name
+        ]
+        assert found.notebook is None and found.problem in ("unreadable", "not submitted")
+        assert "it is a link" in " ".join(found.notes)
+
+
+def test_students_whose_names_look_the_same_are_one(tmp_path):
+    for name in ("Zoë", unicodedata.normalize("NFD", "Zoë"), os.fsdecode("Zoë".encode("cp1252"))):
+        (tmp_path / name / ASSIGNMENT).mkdir(parents=True)
+    (tmp_path / unicodedata.normalize("NFD", "Zoë") / ASSIGNMENT / NAME).write_text(json.dumps(SOLVED))
+    ((student, folders),) = students(tmp_path).items()
+    assert student == "Zoë" and len(folders) == 3
+    found = submissions.find(folders, student, ASSIGNMENT, HANDOUT)
+    assert found.notebook is not None and "3 folders" in found.notes[0]
+
+
+def test_files_lie_as_the_notebook_sees_them(tmp_path):
+    place = tmp_path / "ada" / ASSIGNMENT
+    for name in ("top.py", "work/near.py", "work/src/deep.py", "work/top.py"):
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (place / "work" / NAME).write_text(json.dumps(SOLVED))
+    found = submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT)
+    assert found.files == {
+        "near.py": b"work/near.py",
+        "src/deep.py": b"work/src/deep.py",
+        "top.py": b"work/top.py",
+    }
+    submissions.write_files(found.files, tmp_path / "out")
+    assert (tmp_path / "out" / "src" / "deep.py").read_text() == "work/src/deep.py"
+
+
+def test_file_that_stands_where_a_folder_is_needed_gives_way(tmp_path):
+    place = tmp_path / "ada" / ASSIGNMENT
+    (place / "work").mkdir(parents=True)
+    (place / "work" / NAME).write_text(json.dumps(SOLVED))
+    (place / "work" / "src").write_text("a file")
+    (place / "src").mkdir()
+    (place / "src" / "x.py").write_text("x")
+    submissions.write_files(
+        submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT).files, tmp_path / "out"
+    )
+
+
+def test_time_is_taken_from_the_folder_and_not_from_an_archive(tmp_path):
+    from tests.exercises.accidents import zip_of
+
+    place = tmp_path / "ada" / ASSIGNMENT
+    place.mkdir(parents=True)
+    (place / NAME).write_text(json.dumps(SOLVED))
+    (place / "x.zip").write_bytes(zip_of({"timestamp.txt": b"2020-01-01 00:00:00 UTC"}))
+    found = submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT)
+    assert found.time is None
+    (place / "timestamp.txt").write_text("2026-03-02 13:00:00 +0100")
+    late = submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT)
+    assert submissions.written_stamp(late.time) == "2026-03-02 12:00:00.000000 UTC"
+    assert late.digest == found.digest
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("x.pdf", "x.pdf (a PDF)"),
+        ("x.py", "x.py (a program)"),
+        ("x.html", "x.html (a web page)"),
+        ("x.abc", "x.abc"),
+    ],
+)
+def test_what_lies_there_in_place_of_a_notebook_is_named(tmp_path, name, words):
+    place = tmp_path / "ada" / ASSIGNMENT
+    place.mkdir(parents=True)
+    (place / name).write_bytes(b"%PDF" if name == "x.pdf" else b"text")
+    found = submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT)
     assert found.problem == "not submitted"
+    assert found.notes == [f"the folder holds no notebook, but {words}"]
+
+
+def test_nothing_at_all(tmp_path):
+    (tmp_path / "ada" / ASSIGNMENT).mkdir(parents=True)
+    assert submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT).notes == ["the folder is empty"]
+    found = submissions.find([], "ada", ASSIGNMENT, HANDOUT)
+    assert found.problem == "not submitted" and found.notes == []
 
 
 def test_digest_follows_what_is_handed_in(tmp_path):
-    folder = tmp_path / "ada" / ASSIGNMENT
-    folder.mkdir(parents=True)
-    nbformat.write(SOURCE, folder / f"{ASSIGNMENT}.ipynb")
-    digests = [submissions.find(tmp_path, "ada", ASSIGNMENT, SOURCE).digest() for _ in range(2)]
-    (folder / "helper.py").write_text("x = 1")
-    digests.append(submissions.find(tmp_path, "ada", ASSIGNMENT, SOURCE).digest())
+    digests = [hand_in(tmp_path, named=SOLVED).digest for _ in range(2)]
+    (tmp_path / "ada" / ASSIGNMENT / "helper.py").write_text("x = 1")
+    digests.append(submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT).digest)
     assert digests[0] == digests[1] != digests[2]
+    nbformat.validate(hand_in(tmp_path, named=SOLVED).notebook)
