@@ -311,11 +311,15 @@ def _checks_digest() -> str:
     return digest.hexdigest()
 
 
-def in_words(error: Exception) -> str:
+def in_words(error: BaseException) -> str:
     """Return why something failed, in one line that says what to do if that is known."""
-    text = (str(error).splitlines() or [""])[0][:300]
-    if isinstance(error, OperationalError) and "locked" in text:
-        return "the grade book is locked by another program; close it (Formgrader, perhaps), and grade again"
-    if getattr(error, "errno", None) == errno.ENOSPC or "disk is full" in text:
-        return "the disk is full; make room, and grade again: what is finished is kept"
-    return f"{type(error).__name__}: {text}"
+    reason: BaseException | None = error
+    while reason is not None:
+        text = str(reason)
+        if isinstance(reason, OperationalError) and "locked" in text:
+            return "the grade book is locked by another program; close it (Formgrader, perhaps), and grade again"
+        if getattr(reason, "errno", None) == errno.ENOSPC or "disk is full" in text or "No space left" in text:
+            return "the disk is full; make room, and grade again: what is finished is kept"
+        # nbgrader says that something failed, and keeps to itself what it was.
+        reason = reason.__cause__ or reason.__context__
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"

@@ -133,10 +133,14 @@ def _renamed(notebook: NotebookNode) -> None:
     cell.source = cell.source.replace("def accuracy_by_class", "def class_accuracy")
 
 
-def _other_assignment(notebook: NotebookNode) -> None:
+def _other_labels(notebook: NotebookNode) -> None:
     for cell in notebook.cells:
         if grade_id(cell):
             cell.metadata.nbgrader.grade_id += "-of-another"
+
+
+def _other_assignment(notebook: NotebookNode) -> None:
+    notebook.cells = read_source("ex02_model").cells
 
 
 def _bare_metadata(notebook: NotebookNode) -> None:
@@ -324,10 +328,11 @@ CASES = [
         answered(only="while True: print('x' * 9999)"),
     ),
     Case("wrong kernel", MANUAL, change=_other_kernel),
+    Case("labels of another", MANUAL, words="recognised by their text", change=_other_labels),
     Case("other assignment", FLAGGED, tuple(POINTS), "another assignment", _other_assignment),
     Case("empty file", UNREADABLE, words="the file is empty", text=""),
-    Case("half a file", UNREADABLE, words="JSONDecodeError", text='{"cells": ['),
-    Case("a picture", UNREADABLE, words="UnicodeDecodeError", text="\udcff\udcd8\udcff"),
+    Case("half a file", UNREADABLE, words="ends in the middle", text='{"cells": ['),
+    Case("a picture", UNREADABLE, words="a picture (JPEG)", text="\udcff\udcd8\udcff"),
     Case("a list", UNREADABLE, words="it is not a notebook", text="[1, 2]"),
     Case("nested", UNREADABLE, words="nested without end", text="[" * 100_000),
     Case("nbformat 3", MANUAL, change=_version_three),
