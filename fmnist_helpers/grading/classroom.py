@@ -48,6 +48,7 @@ c.GenerateFeedback.preprocessors = [
     "fmnist_helpers.grading.feedback.HideTests",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
+c.ExportApp.plugin_class = "fmnist_helpers.grading.export.QuotedExport"
 try:
     load_subconfig("own_settings.py")
 except FileNotFoundError:

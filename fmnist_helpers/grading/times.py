@@ -102,7 +102,7 @@ def read_timestamp(text: str, now: datetime | None = None) -> tuple[datetime | N
 
 def _cleaned(line: str) -> str:
     """Return a line without what cannot be seen, such as byte order marks and marks of direction."""
-    line = unicodedata.normalize("NFKC", line[: 10 * LONGEST]).replace("\ufffd", "")
+    line = unicodedata.normalize("NFKC", line.strip()[: 10 * LONGEST]).replace("\ufffd", "")
     line = "".join(
         letter for letter in line if letter.isspace() or unicodedata.category(letter) not in ("Cc", "Cf")
     )
@@ -147,7 +147,7 @@ def _local(day: date, clock: re.Match | None) -> datetime:
     part = clock.groupdict() if clock else {}
     hour, minute, second = (int(part.get(name) or 0) for name in ("hour", "minute", "second"))
     half = part.get("half")
-    too_late = hour > 12 if half else False
+    too_late = half and hour > 12
     if half:
         hour = hour % 12 + 12 * (half in "pP")
     since = timedelta(hours=hour, minutes=minute, seconds=second) + _microseconds(part.get("fraction") or "")

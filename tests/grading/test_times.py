@@ -272,6 +272,7 @@ def test_hour_that_clocks_showed_twice_or_never_is_told():
         ("0000-01-01", "there is no such day"),
         ("2027-03-02 24:01", "there is no such time of day"),
         ("2027-03-02 25:61", "there is no such time of day"),
+        ("2027-03-02 11:60", "there is no such time of day"),
         ("2027-03-02 11:59:60 UTC", "there is no such time of day"),
         ("2027-03-02 13:00 PM", "there is no such time of day"),
         ("02.03.27 11:59", "its year, 27, has not four digits"),
@@ -355,3 +356,4 @@ def test_no_text_raises_or_is_passed_over(text):
 def test_lone_surrogates_and_a_long_line_are_no_trouble():
     assert told("\ud800 2027").startswith("the time stamp ? 2027 was not used")
     assert told("x" * 10**7).endswith("it is too long")
+    assert read(" " * 10**6 + "2027-03-02") == datetime(2027, 3, 2, tzinfo=UTC)
