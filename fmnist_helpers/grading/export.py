@@ -7,7 +7,7 @@ import csv
 from nbgrader.api import Assignment, Gradebook, MissingEntry, Student
 from nbgrader.plugins import ExportPlugin
 
-from fmnist_helpers.grading.report import _harmless
+from fmnist_helpers.grading.report import harmless
 
 COLUMNS = (
     "assignment",
@@ -32,14 +32,14 @@ class QuotedExport(ExportPlugin):
         """Write one line for each assignment and student, of those that were asked for, if any were."""
         # On the command line, a name of digits is a number.
         assignments, students = ([str(name) for name in names] for names in (self.assignment, self.student))
-        with open(self.to or "grades.csv", "w", newline="", encoding="utf-8-sig") as file:
+        with open(self.to or "nbgrader.csv", "w", newline="", encoding="utf-8-sig") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             for assignment in gradebook.assignments:
                 for student in gradebook.students:
                     asked_for = not assignments or assignment.name in assignments
                     if asked_for and (not students or student.id in students):
-                        writer.writerow(map(_harmless, _cells(gradebook, assignment, student)))
+                        writer.writerow(map(harmless, _cells(gradebook, assignment, student)))
 
 
 def _cells(gradebook: Gradebook, assignment: Assignment, student: Student) -> list[object]:
@@ -47,7 +47,7 @@ def _cells(gradebook: Gradebook, assignment: Assignment, student: Student) -> li
     try:
         submission = gradebook.find_submission(assignment.name, student.id)
     except MissingEntry:
-        return [assignment.name, assignment.duedate, None, *who, 0.0, 0.0, 0.0, assignment.max_score]
+        return [assignment.name, assignment.duedate, None, *who, None, None, None, assignment.max_score]
     points, penalty = submission.score, submission.late_submission_penalty
     marks = [points, penalty, max(0.0, points - penalty), assignment.max_score]
     return [assignment.name, assignment.duedate, submission.timestamp, *who, *marks]

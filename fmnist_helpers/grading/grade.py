@@ -317,8 +317,14 @@ def in_words(error: BaseException) -> str:
     while reason is not None:
         text = str(reason)
         if isinstance(reason, OperationalError) and "locked" in text:
-            return "the grade book is locked by another program; close it (Formgrader, perhaps), and grade again"
-        if getattr(reason, "errno", None) == errno.ENOSPC or "disk is full" in text or "No space left" in text:
+            return (
+                "the grade book is locked by another program; close it (Formgrader, perhaps), and grade again"
+            )
+        if (
+            getattr(reason, "errno", None) == errno.ENOSPC
+            or "disk is full" in text
+            or "No space left" in text
+        ):
             return "the disk is full; make room, and grade again: what is finished is kept"
         # nbgrader says that something failed, and keeps to itself what it was.
         reason = reason.__cause__ or reason.__context__

@@ -48,7 +48,7 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
             cells += [" ".join(outcome.unprotected)]
             known = marks.tasks if marks and not outcome.problem else {}
             cells += ["" if known.get(task) is None else known[task] for task in tasks]
-            writer.writerow([_harmless(cell) for cell in cells])
+            writer.writerow([harmless(cell) for cell in cells])
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -92,7 +92,7 @@ def detail_of(outcome: Outcome) -> str:
     return f"{outcome.stopped}, at {outcome.stopped_at}" if outcome.stopped_at else outcome.stopped
 
 
-def _harmless(cell: object) -> object:
+def harmless(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 

@@ -68,7 +68,27 @@ def test_every_name_comes_back_and_none_is_a_formula(folder):
 def test_what_nbgraders_own_export_can_write_is_the_same(folder):
     chosen = "--student=['plain', '12', 'absent']"
     ours = export(folder, chosen)
-    assert ours == export(folder, chosen, "--exporter=nbgrader.plugins.CsvExportPlugin")
+    theirs = export(folder, chosen, "--exporter=nbgrader.plugins.CsvExportPlugin")
+    assert [row for row in ours if row["timestamp"]] == [row for row in theirs if row["timestamp"]]
     scores = {row["student_id"]: row["score"] for row in ours if row["assignment"] == "first"}
-    assert scores == {"plain": "1.5", "12": "0.5", "absent": "0.0"}
+    assert scores == {"plain": "1.5", "12": "0.5", "absent": ""}
     assert [row["assignment"] for row in export(folder, chosen, "--assignment=['second']")] == ["second"] * 3
+
+
+def test_who_handed_in_nothing_has_no_zero(folder):
+    row = next(row for row in export(folder) if row["student_id"] == "absent")
+    assert (row["raw_score"], row["late_submission_penalty"], row["score"], row["max_score"]) == (
+        "",
+        "",
+        "",
+        "5.0",
+    )
+
+
+def test_table_of_grades_is_not_overwritten(folder):
+    (folder / "grades.csv").write_text("ours")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "export"], cwd=folder, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "grades.csv").read_text() == "ours" and (folder / "nbgrader.csv").is_file()
