@@ -24,7 +24,7 @@ from fmnist_helpers.exercises import remote
 
 LARGEST = 5_000_000
 """Bytes of a message; the other side breaks off the connection at a larger one."""
-WAITING = 100
+WAITING = 16
 """How many messages may wait to be read. Whoever sends more waits, so that none is lost and memory is not filled."""
 LONGEST = 10_000
 """Letters that are kept of each text in a message that would be too large."""

@@ -43,7 +43,7 @@ FLOOD_BYTES = 60_000_000
 """A cell that sends more than this is interrupted."""
 MESSAGE_BYTES = 6_000_000
 """A part of a message that is larger than this breaks off the connection; an honest kernel sends none."""
-WAITING = {"shell": 8, "control": 1, "iopub": 32}
+WAITING = {"shell": 8, "control": 1, "iopub": 16}
 """How many messages of a kernel are taken in before they are read."""
 MEMORY_BYTES = 2**30
 """Address space of this process; it uses a quarter."""

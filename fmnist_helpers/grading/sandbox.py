@@ -47,8 +47,8 @@ PERIOD, QUOTA = 100_000, 150_000
 """Of a processor's time, in microseconds: a core for what a submission computes, half of one for what goes with it."""
 SHARED_MIB = 64
 """Size of the memory through which processes of one submission share things, such as workers of a data loader."""
-END_SECONDS = 10
-"""How long to wait for killed processes to be gone."""
+END_SECONDS = 30
+"""How long to wait for killed processes to be gone: a few hundred take their time on a busy machine."""
 OPTIONAL = {
     "--disable-userns": "this bubblewrap knows no --disable-userns (version 0.8 does), so a submission can make "
     "user namespaces, and in them folders in memory of any size",
@@ -316,8 +316,13 @@ def _end(groups: list[Path]) -> None:
 
 
 def _removed(group: Path) -> bool:
-    for name, value in (("pids.max", "0"), ("cgroup.kill", "1")):
-        # Where it can be had, so that nothing new is started meanwhile. A file of another name cannot be made there.
+    # Nothing new is started meanwhile, and dying takes time of the processor. No other file can be made there.
+    for name, value in (
+        ("pids.max", "0"),
+        ("cpu.cfs_quota_us", "-1"),
+        ("cpu.max", "max"),
+        ("cgroup.kill", "1"),
+    ):
         with contextlib.suppress(OSError):
             (group / name).write_text(value)
     with contextlib.suppress(OSError):
