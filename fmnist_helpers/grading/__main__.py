@@ -101,8 +101,8 @@ def _grade(options: argparse.Namespace) -> int:
     classroom.prepare()
     limits = Limits(options.cell_seconds, options.seconds, options.memory)
     grader = Grader(classroom, Options(limits, options.jobs, sandboxed=not problem))
-    names = options.assignment or [name for name in classroom.assignments() if grader.handed_in(name)]
-    everybody = sorted({*grader.students(), *_enrolled(classroom)})
+    names = options.assignment or grader.finder.assignments()
+    everybody = sorted({*grader.finder.students, *_enrolled(classroom)})
     pairs = [(student, name) for name in names for student in everybody]
     with progress_bar(total=len(pairs), desc="Grading", unit="submission") as bar:
         outcomes = grader.grade(pairs, done=lambda outcome: bar.update())

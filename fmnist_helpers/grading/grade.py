@@ -75,7 +75,7 @@ class Grader:
         self._sources = {name: classroom.read_source(name) for name in classroom.assignments()}
         self._handouts = {name: Handout(source) for name, source in self._sources.items()}
         self._tests = {name: sources_of_tests(source) for name, source in self._sources.items()}
-        self._folders = submissions.students(classroom.submitted)
+        self.finder = submissions.Finder(classroom.submitted, self._handouts)
         self._secret = classroom.secret()
         self._package = classroom.folder / ".package"
         self._refused: dict[str, str] = {}
@@ -125,21 +125,11 @@ class Grader:
     def _source_digest(self, assignment: str) -> str:
         return hashlib.sha256(nbformat.writes(self._sources[assignment]).encode()).hexdigest()
 
-    def students(self) -> list[str]:
-        """Return the ids of those who have a folder."""
-        return list(self._folders)
-
-    def handed_in(self, assignment: str) -> bool:
-        """Return whether anybody has handed in anything for an assignment."""
-        return any(submissions.has_handed_in(folders, assignment) for folders in self._folders.values())
-
     def _grade_one(self, student: str, assignment: str) -> Outcome:
         if assignment in self._refused:
             return self._as_it_was(student, assignment)
         try:
-            submission = submissions.find(
-                self._folders.get(student, []), student, assignment, self._handouts[assignment]
-            )
+            submission = self.finder.find(student, assignment)
             outcome = self._grade_found(submission)
             if not outcome.problem:
                 # Now, while others run, and again by the command if a person has changed the marks.

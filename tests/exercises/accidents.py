@@ -399,6 +399,12 @@ ACCIDENTS = [
     Accident("checkpoints", beside({f".ipynb_checkpoints/{ASSIGNMENT}-checkpoint.ipynb": "{}"})),
     Accident("folder in capitals", written(plain, NAME, ASSIGNMENT.upper())),
     Accident("no folder", written(plain, NAME, "."), "outside of a folder"),
+    Accident(
+        "a zip without a folder",
+        zipped(lambda text: {"a.ipynb": text.encode()}, "../all.zip"),
+        "outside of a folder",
+    ),
+    Accident("a folder too many", written(plain, NAME, f"submission/{ASSIGNMENT}"), "outside of a folder"),
     Accident("Zoë from a mac", changed(), folder=unicodedata.normalize("NFD", "Zoë from a mac")),
     Accident("Zoë from windows", changed(), folder="Zoë from windows".encode("cp1252")),
     Accident("Doe, Jane", changed()),
