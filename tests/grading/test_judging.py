@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+import torch
 
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
 
@@ -67,6 +68,17 @@ def test_many_cells_at_once_keep_their_outputs_apart():
     for number, text in found.items():
         assert text.startswith(f"thread {number}\norder: ") and text.count("thread") == 1
     assert len(found) == 8
+
+
+def test_switches_that_were_left_on_are_named_once():
+    def ask(request):
+        with torch.no_grad(), torch.autocast("cpu"):
+            return answer(request, ORDER)
+
+    judged = judge(plan(CELL), ask, 7)
+    assert judged.switches == ["gradients", "autocast"]
+    assert len(texts(judged).splitlines()) == 3
+    assert judge(plan(CELL), lambda request: answer(request, ORDER), 7).switches == []
 
 
 def test_a_missing_observation_ends_the_cell_at_once():
