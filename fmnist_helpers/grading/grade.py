@@ -35,6 +35,7 @@ from fmnist_helpers.grading import submissions
 from fmnist_helpers.grading.classroom import Classroom, OneSubmission
 from fmnist_helpers.grading.execute import Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
+from fmnist_helpers.grading.given_imports import imports_of
 from fmnist_helpers.grading.handout import Handout
 from fmnist_helpers.grading.inside import PACKAGE, write_package
 from fmnist_helpers.grading.instructor_cells import sources_of_tests
@@ -178,6 +179,7 @@ class Grader:
         )
         outcome.unprotected = report.unprotected
         outcome.flags += [*report.flags, *report.limits]
+        outcome.notes += report.notes
         for fault in report.faults:
             self._log(submission.student, submission.assignment, fault)
         outcome.flags += [note for note in outcome.notes if "another assignment" in note]
@@ -245,7 +247,10 @@ class Grader:
         try:
             limits, sandboxed = self.options.limits, self.options.sandboxed
             tests, files = self._tests[submission.assignment], self._files(submission)
-            return execute(nb, files, self._package, limits, tests, seed, sandboxed=sandboxed, log=log)
+            given = imports_of(self._sources[submission.assignment])
+            return execute(
+                nb, files, self._package, limits, tests, seed, sandboxed=sandboxed, given=given, log=log
+            )
         finally:
             self._lock.acquire()
 

@@ -446,7 +446,7 @@ ACCIDENTS = [
     # Imports that fail here, switches left on, honest extensions.
     *(Accident(f"imports {name}", changed(in_imports(line)), "failed") for name, line in IMPORTS.items()),
     *(
-        Accident(f"switch: {name}", changed(in_imports("import torch\n" + line)), "switch")
+        Accident(f"switch: {name}", changed(in_imports("import torch\n" + line)), "an earlier cell")
         for name, line in SWITCHES.items()
     ),
     Accident("autoreload", changed(in_imports("%load_ext autoreload\n%autoreload 2"))),
@@ -454,7 +454,9 @@ ACCIDENTS = [
     Accident(
         "callback", changed(in_imports("get_ipython().events.register('post_run_cell', lambda result: None)"))
     ),
-    Accident("profiler", changed(in_imports("import cProfile\n_p = cProfile.Profile()\n_p.enable()"))),
+    Accident(
+        "profiler", changed(in_imports("import cProfile\n_p = cProfile.Profile()\n_p.enable()")), "a profiler"
+    ),
     Accident(
         "by keyword", changed(answered(f"_f = {TARGET}\ndef {TARGET}(**k): return _f(**k)\n{TARGET} = _f"))
     ),
