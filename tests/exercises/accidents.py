@@ -331,7 +331,7 @@ def explained(text: str, **attachments: str) -> Change:
 SWITCHES = {
     "gradients off": "torch.set_grad_enabled(False)",
     "no_grad never left": "torch.no_grad().__enter__()",
-    "inference mode never left": "torch.inference_mode().__enter__()",
+    "inference mode never left": "_mode = torch.inference_mode(); _mode.__enter__()",
     "double precision": "torch.set_default_dtype(torch.float64)",
     "meta device": "torch.set_default_device('meta')",
     "deterministic": "torch.use_deterministic_algorithms(True)",
