@@ -215,7 +215,7 @@ class _Repairer:
             for cell in self.cells[begin:end]
             if cell is not answer
             and squeezed(cell.source) not in self.handout.given
-            and squeezed(cell.source) not in squeezed(answer.source)
+            and (cell.get("attachments") or squeezed(cell.source) not in squeezed(answer.source))
             and _is_text(cell)
         ]
 

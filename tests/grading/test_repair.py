@@ -253,7 +253,7 @@ def is_own(cell) -> bool:
     return cell.cell_type == "code" and (not name or (HANDOUT.is_answer(name) and HANDOUT.is_worked_on(cell)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_whatever_was_done_every_label_is_there_once_and_no_answer_is_lost(steps):
     disturbed = copy.deepcopy(SOLVED)
