@@ -42,13 +42,18 @@ c.CourseDirectory.db_url = {db_url!r}
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "README.md"]
 c.ClearSolutions.code_stub = {{"python": {code_stub!r}}}
 c.ClearSolutions.text_stub = {text_stub!r}
-# A feedback page of nbgrader's own would show the hidden tests.
+# A feedback page of nbgrader's own would show the hidden tests, and load scripts from the web.
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "fmnist_helpers.grading.feedback.HideTests",
-    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
+<<<<<<< HEAD
 c.ExportApp.plugin_class = "fmnist_helpers.grading.export.QuotedExport"
+=======
+c.GenerateFeedback.exporter_class = "fmnist_helpers.grading.page.FeedbackPage"
+# For Formgrader: formulas without the web, and no heading that has the name of a box for points.
+c.HTMLExporter.filters = {{"markdown2html": "fmnist_helpers.grading.page.markdown2html"}}
+>>>>>>> inert
 try:
     load_subconfig("own_settings.py")
 except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Feedback pages: nbgrader's, without the hidden tests."""
+"""Feedback: what a student sees of a graded notebook, which is not its hidden tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
 from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
@@ -38,8 +37,7 @@ class HideTests(NbGraderPreprocessor):
         for cell in nb.cells:
             for output in cell.get("outputs", []):
                 _clean(output, secrets, tested=is_grade(cell))
-        if self.remarks:
-            nb.cells.insert(0, new_markdown_cell("\n".join(f"> {remark}\n>" for remark in self.remarks)))
+        resources.setdefault("nbgrader", {})["remarks"] = list(self.remarks)
         return nb, resources
 
 
