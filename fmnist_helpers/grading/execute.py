@@ -8,58 +8,62 @@ test cell without an error, so none is ever left empty.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import copy
+import multiprocessing
 import os
-import shutil
-import tempfile
-import threading
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
-import zmq.asyncio
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
-from jupyter_core.utils import run_sync
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
-from nbformat import NotebookNode
-from nbgrader.preprocessors import Execute
-from traitlets import Any as AnyTrait
+import msgspec
+from nbformat import NotebookNode, from_dict
 
 from fmnist_helpers.exercises import switches
 from fmnist_helpers.exercises.remote import NoObservation
 from fmnist_helpers.grading.given_imports import go_on, remarks_on_imports
+from fmnist_helpers.grading.inside import PACKAGE
 from fmnist_helpers.grading.instructor_cells import Plan, is_test, plan
 from fmnist_helpers.grading.judging import Judged, error_output, judge
+from fmnist_helpers.grading.listener import (
+    OUTPUT_BYTES,
+    SUBMISSION_BYTES,
+    Answered,
+    Ask,
+    Ending,
+    Gone,
+    Ran,
+    Ready,
+    Run,
+    Start,
+)
 from fmnist_helpers.grading.sandbox import (
     PACKAGE_INSIDE,
     Limits,
     environment,
     kernel_command,
     limits_reached,
+    own_core,
     process_groups,
+    spool,
 )
 
-OUTPUT_BYTES = 100_000
-"""What is kept of the outputs of one cell."""
-SMALLEST_OUTPUT = 500
-"""What an output counts for at least, so that a cell cannot show a hundred thousand empty ones."""
-FLOOD_BYTES = 60_000_000
-"""A cell that sends more than this is interrupted."""
-MESSAGE_BYTES = 100_000_000
-"""A message larger than this is refused, and the kernel with it."""
-SPOOL_BYTES = 100_000_000
-"""What a submission may leave in the folder of its connection, the only one that is not in memory."""
-MOST_AT_ONCE = 1000
-"""How many messages are thrown away before somebody looks at the clock."""
-GRACE_SECONDS = 5
-"""How long an interrupted observation may take to end."""
-CUT = f"\n... the rest is cut: a cell may show {OUTPUT_BYTES // 1000} kB ...\n"
+START_SECONDS = 120
+"""How long a kernel may take to start; a new one is started once if it does not."""
+PATIENCE_SECONDS = 30
+"""How much longer than it was told a listener may take to answer: to interrupt, and to read what was shown."""
+ANSWER_BYTES = 4 * SUBMISSION_BYTES
+"""What a listener may answer; its outputs have a fourth of that, and an observation less."""
+FAULT_LETTERS = 10_000
+"""Letters that are kept of a traceback."""
+WORDS = 300
+"""Letters that are kept of what is told of a submission."""
+
+
+class DidNotStart(Exception):  # noqa: N818
+    """No kernel could be started, so nothing is known of the submission; the message says why."""
 
 
 @dataclass
@@ -83,36 +87,120 @@ class Report:
     seconds: float = 0.0
 
 
-class LimitedExecute(Execute):
-    """nbgrader's Execute with limits of time and output, and without an end at the first dead kernel."""
+class Kernel:
+    """The kernel of one submission, known through the process that listens to it."""
 
-    limits = AnyTrait(Limits())
-    report = AnyTrait()
-    spool = AnyTrait()
-    manager_options = AnyTrait()
-    tests = AnyTrait({})
-    """Name of each test cell → its source, as the instructor wrote it."""
-    seed = AnyTrait(0)
-    given = AnyTrait("")
-    """Imports that are run before the first cell."""
+    def __init__(self, start: Start, log: Any = None) -> None:
+        """Start it.
 
-    def preprocess(self, nb: NotebookNode, resources: dict, km: Any = None) -> tuple[NotebookNode, dict]:
-        self._deadline = time.monotonic() + self.limits.total_seconds
-        self._ended = ""
-        self._sent = 0
-        start = time.monotonic()
+        Raises:
+            DidNotStart: if it gives no answer.
+        """
+        self._log = log
+        self._line, theirs = multiprocessing.Pipe()
+        with spool() as place, theirs:
+            self._listener = subprocess.Popen(
+                [sys.executable, "-P", "-m", "fmnist_helpers.grading.listener", str(theirs.fileno())],
+                env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+                cwd=place,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                # So that Ctrl-C comes to the grader alone.
+                start_new_session=True,
+            )
+            theirs.close()
+            answer = self._said(start, start.seconds)
+        if not isinstance(answer, Ready):
+            self.end()
+            raise DidNotStart(f"the kernel did not start: {answer.words}"[:WORDS])
+
+    def run(self, wish: Run) -> Ran:
+        """Run a cell."""
+        answer = self._said(wish, wish.seconds)
+        return answer if isinstance(answer, Ran) else Ran([], 0, 0, gone=answer)
+
+    def ask(self, wish: Ask) -> Answered | Gone:
+        """Have something observed."""
+        return self._said(wish, wish.seconds)
+
+    def _said(self, wish: Start | Run | Ask, seconds: float) -> Any:
+        """Return what the listener answers; Gone if it does not."""
         try:
-            return super().preprocess(nb, resources, km)
+            self._line.send_bytes(msgspec.msgpack.encode(wish))
+            if not self._line.poll(seconds + PATIENCE_SECONDS):
+                return Gone("stuck")
+            answer = self._line.recv_bytes(ANSWER_BYTES)
+            return msgspec.msgpack.decode(answer, type=Ready | Ran | Answered | Gone)
+        except (EOFError, OSError):
+            return self._broken()
+
+    def _broken(self) -> Gone:
+        """Return why the listener is no more, which a kernel can bring about, but not by killing it."""
+        last_words = self.end()
+        if self._log is not None and last_words:
+            self._log.error("The listener ended: %s", last_words)
+        if self._listener.returncode == -9:
+            raise DidNotStart("the process that listens to the kernel was killed: is there memory enough?")
+        return Gone("garbled", f"more than can be taken; {last_words[-100:]}".rstrip("; "))
+
+    def end(self) -> str:
+        """End the listener, and the kernel with it; return what the listener had to say."""
+        self._line.close()
+        try:
+            return self._listener.communicate(timeout=PATIENCE_SECONDS)[1].decode(errors="replace")[-2000:]
+        except subprocess.TimeoutExpired:
+            self._listener.kill()
+            return ""
+        except ValueError:  # It was asked before.
+            return ""
+
+
+def start_kernel(start: Start, log: Any = None) -> Kernel:
+    """Start a kernel, and if it gives no answer another one.
+
+    Raises:
+        DidNotStart: if neither does.
+    """
+    try:
+        return Kernel(start, log)
+    except DidNotStart:
+        return Kernel(start, log)
+
+
+class LimitedExecute:
+    """Runs the cells of a notebook within limits of time and output, and says of each what became of it."""
+
+    def __init__(self, kernel: Kernel, limits: Limits, report: Report) -> None:
+        self.kernel, self.limits, self.report = kernel, limits, report
+        self.tests: dict[str, str] = {}
+        """Name of each test cell → its source, as the instructor wrote it."""
+        self.seed = 0
+        self.given = ""
+        """Imports that are run before the first cell."""
+
+    def preprocess(self, nb: NotebookNode) -> None:
+        """Run a notebook; its outputs are then in it."""
+        self.nb = nb
+        self._ended = ""
+        self._whole = SUBMISSION_BYTES
+        start = time.monotonic()
+        self._deadline = start + self.limits.total_seconds
+        try:
+            for index, cell in enumerate(nb.cells):
+                self.preprocess_cell(cell, index)
         finally:
             self.report.seconds = time.monotonic() - start
 
-    def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
-        self._sent, self._kept, self._cut = 0, 0, False
+    def preprocess_cell(self, cell: NotebookNode, index: int) -> None:
+        """Run one cell, if it is one of code."""
+        self._room = OUTPUT_BYTES
         self._seconds = self._get_timeout(cell)
         if not self._ended and time.monotonic() > self._deadline:
             self._end(f"the submission ran longer than {self.limits.total_seconds} s", cell)
         if cell.cell_type != "code":
-            return cell, resources
+            return
         if self.given and not self._ended:
             self.report.notes += remarks_on_imports(self.given, self.nb)
             self._run_beside(self.given, index)
@@ -123,35 +211,6 @@ class LimitedExecute(Execute):
             self._test(cell, index, plan(self.tests[cell.metadata.nbgrader.grade_id]))
         else:
             self._run_and_go_on(cell, index)
-        return cell, resources
-
-    @contextlib.contextmanager
-    def _watchdog(self) -> Iterator[None]:
-        """Kill the kernel some time after a cell's last second, whatever it sends to keep us busy."""
-        watchdog = threading.Timer(self._seconds + 3 * GRACE_SECONDS, self._kill)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            yield
-        finally:
-            watchdog.cancel()
-
-    def _kill(self) -> None:
-        with contextlib.suppress(Exception):
-            self.km.provisioner.process.kill()
-
-    def _run(self, cell: NotebookNode, index: int, *, counted: bool = True) -> None:
-        """Run a cell in the kernel, whatever comes of it."""
-        try:
-            with self._watchdog(), contextlib.suppress(asyncio.CancelledError):
-                self.execute_cell(cell, index, store_history=counted)
-        except CellTimeoutError:
-            self._end(f"a cell ran longer than {self._seconds} s and could not be interrupted", cell)
-        except DeadKernelError as error:
-            self._end(str(error) if "disk" in str(error) else "the kernel died", cell)
-        except Exception as error:
-            # The kernel can send anything; what nbclient cannot read ends this submission, and no other.
-            self._end(f"the kernel sent what is no message ({type(error).__name__})", cell)
 
     def _run_and_go_on(self, cell: NotebookNode, index: int) -> None:
         """Run a cell, and then what an import that failed kept from running, all in the time of a cell."""
@@ -175,6 +234,28 @@ class LimitedExecute(Execute):
         self.nb.cells[index] = cell
         return outputs
 
+    def _run(self, cell: NotebookNode, index: int, *, counted: bool = True) -> None:
+        """Run a cell in the kernel, whatever comes of it."""
+        gone = self.execute_cell(cell, index, store_history=counted)
+        if gone is not None:
+            self._end(self._reason(gone), cell)
+
+    def execute_cell(self, cell: NotebookNode, index: int, *, store_history: bool) -> Gone | None:
+        """Run a cell; return why nothing more can be had of the kernel, if that came of it."""
+        cell.outputs, cell.execution_count = [], None
+        if not cell.source.strip():
+            return None
+        ran = self.kernel.run(Run(cell.source, self._seconds, store_history, self._room, self._whole))
+        cell.outputs = [from_dict(output) for output in ran.outputs]
+        cell.execution_count = ran.count
+        self._room, self._whole = self._room - ran.text, self._whole - ran.whole
+        self.nb.cells[index] = cell
+        if ran.ending and ran.gone is None:
+            self._note(self._words(ran.ending), cell)
+            if ran.ending == "slow" or not any(one.output_type == "error" for one in cell.outputs):
+                _add_error(cell, "CellTimeoutError", self._words(ran.ending))
+        return ran.gone
+
     # --- test cells ------------------------------------------------------------------------------------
 
     def _test(self, cell: NotebookNode, index: int, plan: Plan) -> None:
@@ -193,7 +274,7 @@ class LimitedExecute(Execute):
         self._deadline += time.monotonic() - start - self._observing
         if judged.fault:
             self.report.flags.append(f"{name} failed by itself: {judged.outputs[-1].ename}")
-            self.report.faults.append(judged.fault)
+            self.report.faults.append(judged.fault[-FAULT_LETTERS:])
         if judged.gone is not None and judged.gone.name == "MalformedError":
             self.report.flags.append(f"{name} got an answer that is no observation")
         outputs = judged.outputs
@@ -229,63 +310,33 @@ class LimitedExecute(Execute):
         if self._ended:
             raise NoObservation("NotRun", f"not run: {self._ended}")
         start = time.monotonic()
-        try:
-            with self._watchdog():
-                return run_sync(self._async_ask)(request, cell)
-        except DeadKernelError as error:
-            self._end(str(error) if "disk" in str(error) else "the kernel died", cell)
-        except TimeoutError:
-            self._end(f"a cell ran longer than {self._seconds} s and could not be interrupted", cell)
-        except NoObservation:
-            raise
-        except Exception as error:
-            self._end(f"the kernel sent what is no message ({type(error).__name__})", cell)
-        finally:
-            self._observing += time.monotonic() - start
-        raise NoObservation("Stopped", self._ended)
-
-    async def _async_ask(self, request: bytes, cell: NotebookNode) -> bytes:
-        session, channel = self.kc.session, self.kc.shell_channel
-        question = session.msg("observe_request", {})
-        session.send(channel.socket, question, buffers=[request])
-        deadline = time.monotonic() + self._seconds - self._observing
-        interrupted, look_again = 0.0, 0.0
-        while True:
-            now = time.monotonic()
-            if now > look_again:
-                await self._async_check_alive()
-                look_again = now + 1
-            if interrupted and now > interrupted + GRACE_SECONDS:
-                raise TimeoutError
-            if not interrupted and (self._sent > FLOOD_BYTES or now > deadline):
-                interrupted = now
-                await self.km.interrupt_kernel()
-            await self._drop_outputs()
-            with contextlib.suppress(Empty):
-                reply = await channel.get_msg(timeout=0.2)
-                if reply["parent_header"].get("msg_id") == question["header"]["msg_id"]:
-                    break
-        if interrupted:
-            flooded = "a cell printed without end and was interrupted"
-            slow = f"a cell ran longer than {self._seconds} s and was interrupted"
-            self._note(flooded if self._sent > FLOOD_BYTES else slow, cell)
-            raise NoObservation("Interrupted", self.report.stopped)
-        if reply["msg_type"] != "observe_reply" or len(reply["buffers"]) != 1:
+        answer = self.kernel.ask(Ask(request, max(0, self._seconds - self._observing)))
+        self._observing += time.monotonic() - start
+        if isinstance(answer, Gone):
+            self._end(self._reason(answer), cell)
+            raise NoObservation("Stopped", self._ended)
+        if answer.ending:
+            self._note(self._words(answer.ending), cell)
+            raise NoObservation("Interrupted", self._words(answer.ending))
+        if answer.reply is None:
             raise NoObservation("MalformedError", "this is no reply to what was asked")
-        return bytes(reply["buffers"][0])
+        return answer.reply
 
-    async def _drop_outputs(self) -> None:
-        """Throw away what the student's code shows while it is observed, and count it."""
-        for _ in range(MOST_AT_ONCE):
-            if not await self.kc.iopub_channel.msg_ready():
-                return
-            content = (await self.kc.iopub_channel.get_msg(timeout=0))["content"]
-            self._sent += (
-                SMALLEST_OUTPUT + len(str(content.get("text", ""))) + len(str(content.get("data", "")))
-            )
+    # --- endings ---------------------------------------------------------------------------------------
 
     def _get_timeout(self, cell: NotebookNode | None) -> int:
         return max(1, min(self.limits.cell_seconds, int(self._deadline - time.monotonic())))
+
+    def _words(self, ending: Ending, how: str = "was interrupted") -> str:
+        slow = f"a cell ran longer than {self._seconds} s and {how}"
+        return f"a cell printed without end and {how}" if ending == "flood" else slow
+
+    def _reason(self, gone: Gone) -> str:
+        if gone.reason == "died":
+            return "the kernel died"
+        if gone.reason == "stuck":
+            return self._words(gone.ending, "could not be interrupted")
+        return f"the kernel sent what is no message ({gone.words})"[:WORDS]
 
     def _end(self, reason: str, cell: NotebookNode) -> None:
         self._ended = reason
@@ -304,79 +355,6 @@ class LimitedExecute(Execute):
                 ),
                 "",
             )
-
-    def on_cell_executed(self, **arguments: Any) -> None:
-        """Keep an error whose output was suppressed."""
-        super().on_cell_executed(**arguments)
-        if arguments["execute_reply"]["content"].get("ename") == "CellTimeoutError":
-            self._note("a cell ran longer than its time and was interrupted", arguments["cell"])
-
-    # --- output ----------------------------------------------------------------------------------------
-
-    def output(self, outs: list, msg: dict, display_id: str | None, cell_index: int) -> NotebookNode | None:
-        """Keep an output if there is room for it, else the part that fits."""
-        content = msg["content"]
-        if msg["msg_type"] == "stream":
-            size = len(content["text"])
-        else:
-            size = sum(len(str(part)) for part in content.get("data", {}).values())
-        # Each costs something, however little it holds.
-        size = max(size, SMALLEST_OUTPUT)
-        self._sent += size
-        if self._sent > FLOOD_BYTES and self._sent - size <= FLOOD_BYTES:
-            self._note("a cell printed without end and was interrupted", self.nb.cells[cell_index])
-            self._interrupting = asyncio.ensure_future(self.km.interrupt_kernel())
-        room = OUTPUT_BYTES - self._kept
-        self._kept += size
-        if msg["msg_type"] == "error":
-            msg["content"] = _short_error(content)
-        elif size > room:
-            if self._cut:
-                return None
-            self._cut = True
-            kept = content["text"][: max(room, 0)] if msg["msg_type"] == "stream" else ""
-            msg = {**msg, "msg_type": "stream", "header": {**msg["header"], "msg_type": "stream"}}
-            msg["content"] = {"name": content.get("name", "stdout"), "text": kept + CUT}
-        return super().output(outs, msg, display_id, cell_index)
-
-    def handle_comm_msg(self, *arguments: Any) -> None:
-        """Leave widgets aside: their state is not shown on a feedback page, and could be of any size."""
-
-    # --- the kernel ------------------------------------------------------------------------------------
-
-    def create_kernel_manager(self) -> AsyncKernelManager:
-        """Return a manager that starts the limited kernel, whatever kernel the notebook asks for."""
-        self.km = _Manager(**self.manager_options)
-        return self.km
-
-    async def _async_check_alive(self) -> None:
-        await super()._async_check_alive()
-        used = sum(
-            path.stat().st_size for path in self.spool.rglob("*") if path.is_file() and not path.is_symlink()
-        )
-        if used > SPOOL_BYTES:
-            raise DeadKernelError("the submission filled the disk")
-
-
-class _Manager(AsyncKernelManager):
-    """Starts a kernel by a command of ours, in an environment of ours, without our terminal."""
-
-    command = AnyTrait()
-    surroundings = AnyTrait()
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        return KernelSpec(
-            argv=self.command, display_name="graded", language="python", interrupt_mode="message", env={}
-        )
-
-    async def _async_start_kernel(self, **options: Any) -> None:
-        quiet = {"stdout": asyncio.subprocess.DEVNULL, "stderr": asyncio.subprocess.DEVNULL}
-        await super()._async_start_kernel(
-            **{**options, **quiet, "env": dict(self.surroundings), "extra_arguments": []}
-        )
-
-    start_kernel = _async_start_kernel
 
 
 def execute(
@@ -402,73 +380,27 @@ def execute(
         seed: of the submission.
         sandboxed: whether to put the kernel into bubblewrap.
         given: imports that are run before the first cell.
-        log: where nbclient writes what it does.
+        log: where it is said if the process that listens to the kernel breaks.
 
     Returns:
         What happened. The outputs are in ``nb``.
+
+    Raises:
+        DidNotStart: if no kernel could be started, which is the fault of no submission.
     """
     report = Report()
-    # A short path: the address of a socket has at most 107 characters.
-    spool = Path(tempfile.mkdtemp(prefix="fmnist-"))
-    context = zmq.asyncio.Context()
-    context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES)
-    context.setsockopt(zmq.LINGER, 0)
-    try:
-        with process_groups(limits) as groups:
-            command = kernel_command(folder, spool, package, limits, groups, sandboxed=sandboxed)
-            runner = _runner(limits, report, spool, command, context)
-            runner.manager_options["surroundings"] = environment(
-                limits, PACKAGE_INSIDE if sandboxed else package
-            )
+    with process_groups(limits) as groups, own_core(groups) as core:
+        command = kernel_command(folder, package, limits, groups, sandboxed=sandboxed, core=core)
+        surroundings = environment(limits, PACKAGE_INSIDE if sandboxed else package)
+        kernel = start_kernel(Start(command, surroundings, str(folder), START_SECONDS), log)
+        try:
+            runner = LimitedExecute(kernel, limits, report)
             runner.tests, runner.seed, runner.given = tests, seed, given
-            if log is not None:
-                runner.log = log
-            try:
-                runner.preprocess(nb, {"metadata": {"path": str(folder)}})
-            finally:
-                report.limits = limits_reached(groups)
-    except RuntimeError as error:
-        # The kernel died before it answered for the first time.
-        report.stopped = report.stopped or f"the kernel did not start: {error}"
-    finally:
-        context.destroy(linger=0)
-        shutil.rmtree(spool, ignore_errors=True)
-    _fill_what_did_not_run(nb, report)
+            runner.preprocess(nb)
+        finally:
+            kernel.end()
+            report.limits = limits_reached(groups)
     return report
-
-
-def _runner(
-    limits: Limits, report: Report, spool: Path, command: list[str], context: zmq.asyncio.Context
-) -> LimitedExecute:
-    runner = LimitedExecute(limits=limits, report=report, spool=spool, timeout=limits.cell_seconds)
-    runner.manager_options = {
-        "command": command,
-        "transport": "ipc",
-        "connection_file": str(spool / "k.json"),
-        "context": context,
-    }
-    runner.record_timing = runner.store_widget_state = False
-    runner.shutdown_kernel = "immediate"
-    runner.startup_timeout = 120
-    return runner
-
-
-def _fill_what_did_not_run(nb: NotebookNode, report: Report) -> None:
-    for cell in nb.cells:
-        if is_test(cell) and cell.execution_count is None and not cell.outputs:
-            _add_error(cell, "NotRun", f"not run: {report.stopped or 'the run ended before this cell'}")
-            report.stopped = report.stopped or "the run ended early"
-            report.stopped_at = report.stopped_at or cell.metadata.nbgrader.grade_id
-
-
-def _short_error(content: dict) -> dict:
-    """Return an error cut to a few pages; it says why marks were lost, so it is never dropped."""
-    lines, left = [], OUTPUT_BYTES // 2
-    for line in map(str, content.get("traceback", [])):
-        lines.append(line[:left])
-        left -= len(lines[-1])
-    texts = {name: str(content.get(name, ""))[: OUTPUT_BYTES // 10] for name in ("ename", "evalue")}
-    return {**texts, "traceback": [line for line in lines if line]}
 
 
 def _add_error(cell: NotebookNode, name: str, message: str) -> None:
