@@ -28,7 +28,7 @@ from fmnist_helpers.grading.grade import Grader, Options, in_words
 from fmnist_helpers.grading.instructor_cells import remarks_on_tests
 from fmnist_helpers.grading.release import ChangedError, release
 from fmnist_helpers.grading.report import attention, table, write_csv
-from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem
+from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem, missing_limits
 from fmnist_helpers.progress import progress_bar
 
 UNSAFE = """\
@@ -98,6 +98,8 @@ def _grade(options: argparse.Namespace) -> int:
     problem = "You asked for it with --no-sandbox." if options.no_sandbox else bubblewrap_problem()
     if problem:
         print(UNSAFE.format(problem=problem), file=sys.stderr)
+    for line in missing_limits(sandboxed=not problem):
+        print(f"Note: {line}.", file=sys.stderr)
     classroom.prepare()
     limits = Limits(options.cell_seconds, options.seconds, options.memory)
     grader = Grader(classroom, Options(limits, options.jobs, sandboxed=not problem))

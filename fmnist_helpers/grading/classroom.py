@@ -47,13 +47,10 @@ c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "fmnist_helpers.grading.feedback.HideTests",
 ]
-<<<<<<< HEAD
 c.ExportApp.plugin_class = "fmnist_helpers.grading.export.QuotedExport"
-=======
 c.GenerateFeedback.exporter_class = "fmnist_helpers.grading.page.FeedbackPage"
 # For Formgrader: formulas without the web, and no heading that has the name of a box for points.
 c.HTMLExporter.filters = {{"markdown2html": "fmnist_helpers.grading.page.markdown2html"}}
->>>>>>> inert
 try:
     load_subconfig("own_settings.py")
 except FileNotFoundError:

@@ -23,7 +23,7 @@ from nbformat import NotebookNode, from_dict
 
 from fmnist_helpers.exercises import switches
 from fmnist_helpers.exercises.remote import NoObservation
-from fmnist_helpers.grading.given_imports import go_on, remarks_on_imports
+from fmnist_helpers.grading.given_imports import Given, go_on, once_more, remarks_on_imports
 from fmnist_helpers.grading.inside import PACKAGE
 from fmnist_helpers.grading.instructor_cells import Plan, is_test, plan
 from fmnist_helpers.grading.judging import Judged, error_output, judge
@@ -58,6 +58,7 @@ ANSWER_BYTES = 4 * SUBMISSION_BYTES
 """What a listener may answer; its outputs have a fourth of that, and an observation less."""
 FAULT_LETTERS = 10_000
 """Letters that are kept of a traceback."""
+NOTHING = Given("", frozenset())
 WORDS = 300
 """Letters that are kept of what is told of a submission."""
 
@@ -177,8 +178,8 @@ class LimitedExecute:
         self.tests: dict[str, str] = {}
         """Name of each test cell → its source, as the instructor wrote it."""
         self.seed = 0
-        self.given = ""
-        """Imports that are run before the first cell."""
+        self.given = NOTHING
+        self._begun = False
 
     def preprocess(self, nb: NotebookNode) -> None:
         """Run a notebook; its outputs are then in it."""
@@ -201,10 +202,10 @@ class LimitedExecute:
             self._end(f"the submission ran longer than {self.limits.total_seconds} s", cell)
         if cell.cell_type != "code":
             return
-        if self.given and not self._ended:
-            self.report.notes += remarks_on_imports(self.given, self.nb)
-            self._run_beside(self.given, index)
-            self.given = ""
+        if not self._begun and not self._ended:
+            self._begun = True
+            self.report.notes += remarks_on_imports(self.given.imports, self.nb)
+            self._run_beside(self.given.imports, index)
         if self._ended:
             _add_error(cell, "NotRun", f"not run: {self._ended}")
         elif is_test(cell):
@@ -225,6 +226,7 @@ class LimitedExecute:
             return self._run_beside(source, index)
 
         go_on(cell, run, self.report.notes)
+        once_more(cell, self.given, run, self.report.notes)
         self._deadline = deadline
 
     def _run_beside(self, source: str, index: int) -> list[NotebookNode]:
@@ -366,7 +368,7 @@ def execute(
     seed: int,
     *,
     sandboxed: bool,
-    given: str = "",
+    given: Given = NOTHING,
     log: Any = None,
 ) -> Report:
     """Execute ``nb`` in place, as a submission whose files lie in ``folder``.
@@ -379,7 +381,7 @@ def execute(
         tests: name of each test cell → its source as the instructor wrote it; that in ``nb`` is not looked at.
         seed: of the submission.
         sandboxed: whether to put the kernel into bubblewrap.
-        given: imports that are run before the first cell.
+        given: by the assignment; its imports are run before the first cell.
         log: where it is said if the process that listens to the kernel breaks.
 
     Returns:

@@ -17,6 +17,8 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 
+from fmnist_helpers.grading.handout import squeezed
+
 MOST_STATEMENTS = 40
 """How many statements of one cell are run."""
 MOST_LETTERS, MOST_WORK, MOST_READ = 10_000, 100_000, 500_000
@@ -29,6 +31,11 @@ PYTHON_MAGICS = ("capture", "prun", "time")
 """Magics of a cell that run the rest of it as it stands."""
 LOADING_MAGICS = ("config", "load_ext", "matplotlib", "pylab", "reload_ext")
 """Magics of a line that are like imports: they want something installed, and do no harm when they are run twice."""
+AT_DEFAULTS = """\
+from fmnist_helpers.exercises import switches as _switches
+with _switches.undone():
+    exec(compile({source!r}, "<given>", "exec"), globals())
+"""
 FAILED = "a cell that is no answer failed: "
 
 
@@ -54,13 +61,23 @@ class Rest(NamedTuple):
     statements: list[Statement]
 
 
+class Given(NamedTuple):
+    """What an assignment gives its students to run."""
+
+    imports: str
+    """A line each; they are run before the first cell."""
+    cells: frozenset[str]
+    """The code cells that are neither answers nor tests, without blanks."""
+
+
 # --- the given imports -------------------------------------------------------------------------------------
 
 
-def imports_of(notebook: NotebookNode) -> str:
-    """Return the imports in those code cells of an assignment that are neither answers nor tests, a line each."""
+def given_by(notebook: NotebookNode) -> Given:
+    """Return what stands in those code cells of an assignment that are neither answers nor tests."""
     given = [cell for cell in notebook.cells if not is_grade(cell) and not is_solution(cell)]
-    return "\n".join(dict.fromkeys(map(ast.unparse, _imports(given))))
+    texts = (squeezed(cell.source) for cell in given if cell.cell_type == "code")
+    return Given("\n".join(dict.fromkeys(map(ast.unparse, _imports(given)))), frozenset(texts))
 
 
 def remarks_on_imports(given: str, notebook: NotebookNode) -> list[str]:
@@ -206,6 +223,25 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         if child not in caught:
             yield from _parts(child)
+
+
+def once_more(cell: NotebookNode, given: Given, run: Callable, notes: list[str]) -> None:
+    """Run a given cell again that failed, with every switch at its default: it is right, so something else is not.
+
+    Args:
+        cell: any but a test, after it ran.
+        given: by the assignment.
+        run: as in ``go_on``.
+        notes: those of the submission.
+    """
+    error = _error(cell.outputs)
+    if error is None or error.ename in INTERRUPTED or squeezed(cell.source) not in given.cells:
+        return
+    outputs = run(AT_DEFAULTS.format(source=cell.source))
+    if outputs is not None and _error(outputs) is None:
+        begins = _short(cell.source.splitlines()[0])
+        note = f"the given cell `{begins}` failed ({_words(error)}); it was run again, with all switches at the start"
+        notes[:] = [one for one in notes if not one.startswith(f"{FAILED}`{begins}")] + [note]
 
 
 # --- statements --------------------------------------------------------------------------------------------

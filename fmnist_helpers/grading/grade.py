@@ -31,11 +31,11 @@ from nbgrader.preprocessors import (
 )
 from sqlalchemy.exc import OperationalError, SAWarning
 
-from fmnist_helpers.grading import submissions
+from fmnist_helpers.grading import inert, submissions
 from fmnist_helpers.grading.classroom import Classroom, OneSubmission
-from fmnist_helpers.grading.execute import Report, execute
+from fmnist_helpers.grading.execute import DidNotStart, Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
-from fmnist_helpers.grading.given_imports import imports_of
+from fmnist_helpers.grading.given_imports import given_by
 from fmnist_helpers.grading.handout import Handout
 from fmnist_helpers.grading.inside import PACKAGE, write_package
 from fmnist_helpers.grading.instructor_cells import sources_of_tests
@@ -50,7 +50,7 @@ from fmnist_helpers.grading.marks import (
     write_outcome,
 )
 from fmnist_helpers.grading.release import ChangedError, release
-from fmnist_helpers.grading.sandbox import Limits, remove_stale_groups
+from fmnist_helpers.grading.sandbox import Limits, remove_stale_groups, remove_stale_spools
 from fmnist_helpers.grading.submissions import Submission
 
 
@@ -90,6 +90,7 @@ class Grader:
         here = os.getcwd()
         write_package(self._package)
         remove_stale_groups()
+        remove_stale_spools()
         # Its grade book makes SQLAlchemy remark on the order in which it joins things.
         warnings.filterwarnings("ignore", category=SAWarning)
         # What is wrong with the ids of a student's cells is repaired.
@@ -247,10 +248,12 @@ class Grader:
         try:
             limits, sandboxed = self.options.limits, self.options.sandboxed
             tests, files = self._tests[submission.assignment], self._files(submission)
-            given = imports_of(self._sources[submission.assignment])
-            return execute(
+            given = given_by(self._sources[submission.assignment])
+            report = execute(
                 nb, files, self._package, limits, tests, seed, sandboxed=sandboxed, given=given, log=log
             )
+            inert.notebook(nb)
+            return report
         finally:
             self._lock.acquire()
 
@@ -321,6 +324,8 @@ def in_words(error: BaseException) -> str:
             or "No space left" in text
         ):
             return "the disk is full; make room, and grade again: what is finished is kept"
+        if isinstance(reason, DidNotStart):
+            return f"{text}; nothing is known of the submission, so grade again"
         # nbgrader says that something failed, and keeps to itself what it was.
         reason = reason.__cause__ or reason.__context__
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from fmnist_helpers.grading import inert
 from fmnist_helpers.grading.handed_in import HandedIn, clean_name, read_folder, shown
-from fmnist_helpers.grading.handout import Handout
+from fmnist_helpers.grading.handout import Handout, grade_id
 from fmnist_helpers.grading.reading import UnreadableError, about, decode, read_cells
 from fmnist_helpers.grading.repair import repair
 from fmnist_helpers.grading.times import read_timestamp
@@ -200,8 +201,10 @@ def _choose(submission: Submission, handed_in: HandedIn, handout: Handout) -> No
         submission.problem = "unreadable"
         submission.notes.append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}")
         return
-    submission.notes += repairs
     submission.files = _beside(chosen.path, handed_in.files)
+    # Answers first: all texts of a notebook have a bound.
+    texts = sorted(submission.notebook.cells, key=lambda cell: not grade_id(cell))
+    submission.notes += [*repairs, *inert.texts(texts, submission.files)]
 
 
 def _candidates(handed_in: HandedIn, assignment: str) -> tuple[list[_Candidate], list[str]]:

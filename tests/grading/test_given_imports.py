@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from fmnist_helpers.exercises.switches import note
 from fmnist_helpers.grading import given_imports
 from fmnist_helpers.grading.execute import execute
-from fmnist_helpers.grading.given_imports import go_on, imports_of, remarks_on_imports, statements_after
+from fmnist_helpers.grading.given_imports import Given, given_by, go_on, remarks_on_imports, statements_after
 from fmnist_helpers.grading.inside import write_package
 from fmnist_helpers.grading.instructor_cells import sources_of_tests
 from fmnist_helpers.grading.sandbox import Limits
@@ -40,7 +40,7 @@ def notebook_of(*cells: str) -> NotebookNode:
 
 
 def test_given_imports_are_those_of_cells_that_are_neither_answers_nor_tests():
-    assert imports_of(read_source("ex03_loss")) == EX03
+    assert given_by(read_source("ex03_loss")).imports == EX03
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ ACCIDENTS = {
 def test_accidents_of_import_cells_cost_nothing_below_them(tmp_path):
     cells = [text for source, names in ACCIDENTS.items() for text in (source, f"print({names})")]
     notebook = notebook_of(*cells)
-    report = run(tmp_path, notebook, given="import torch")
+    report = run(tmp_path, notebook, given=Given("import torch", frozenset()))
     for accident, after in zip(notebook.cells[::2], notebook.cells[1::2], strict=True):
         assert any(output.output_type == "error" for output in accident.outputs)
         assert not any(output.output_type == "error" for output in after.outputs), accident.source
@@ -324,7 +324,7 @@ def test_right_work_without_its_imports_and_with_switches_left_on_earns_its_mark
     measured = next(number for number, cell in enumerate(notebook.cells) if "measured =" in cell.source)
     notebook.cells.insert(measured + 1, new_code_cell(switches + "torch.set_default_device('meta')"))
     del notebook.cells[imports]
-    options = {"tests": sources_of_tests(source), "given": imports_of(source)}
+    options = {"tests": sources_of_tests(source), "given": given_by(source)}
     report = run(tmp_path, notebook, **options)
     tests = [cell for cell in notebook.cells if is_test(cell)]
     errors = [one.evalue for cell in tests for one in cell.outputs if one.output_type == "error"]
