@@ -6,6 +6,7 @@ import copy
 import errno
 import io
 import pickle
+import sys
 import textwrap
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -197,11 +198,14 @@ def _in_sentence(before: str, after: str = "") -> Iterator[None]:
 @contextmanager
 def _named_culprit(path: Path, content: dict[str, Any]) -> Iterator[None]:
     """Turn what PyTorch says of a value that it cannot save, or would not load, into one sentence that names it."""
+    handled = sys.exception()
     try:
         yield
-    except OSError:
-        raise
     except Exception as error:
+        # PyTorch's writer hides what the disk said, such as that it is full.
+        refused = error if isinstance(error, OSError) else error.__context__
+        if isinstance(refused, OSError) and refused is not handled:
+            raise OSError(refused.errno, refused.strerror or str(refused), str(path)) from error
         for place, value in _leaves(_as_typed(content)):
             if not _survives(value):
                 raise ValueError(
@@ -281,8 +285,8 @@ def _unreadable(path: Path, error: Exception) -> Exception:
             f"there is too little free memory to load {path}; shut down other notebooks, and try again"
         )
     # A damaged file may send the reader to a place before its beginning, which is an invalid argument to the disk.
-    if isinstance(error, OSError) and error.errno != errno.EINVAL:
-        return error
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        return OSError(error.errno, error.strerror, str(path))
     if isinstance(error, pickle.UnpicklingError):
         return ValueError(
             f"{path} holds more than tensors and plain values, as torch.save(model) writes it; "

@@ -232,10 +232,10 @@ def test_neither_a_broken_disk_nor_too_little_memory_is_the_fault_of_the_file(sa
         assert_refused(saved, *trained, words, MemoryError)
 
     def fail(*arguments):
-        raise OSError(errno.EIO, os.strerror(errno.EIO), str(saved))
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(zipfile, "ZipFile", fail)
-    assert_refused(saved, *trained, re.escape(os.strerror(errno.EIO)), OSError)
+    assert_refused(saved, *trained, rf"{os.strerror(errno.EIO)}: '.*model\.pt'$", OSError)
 
 
 class Malicious:
@@ -316,7 +316,7 @@ def test_file_without_optimiser_is_refused_if_one_is_wanted(trained, tmp_path):
 # --- whole or not at all -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()], ids=["disk", "stop"])
+@pytest.mark.parametrize("error", [OSError(28, "no space left"), KeyboardInterrupt()], ids=["disk", "stop"])
 def test_failed_write_leaves_the_old_file_and_nothing_else(saved, trained, monkeypatch, error):
     before = saved.read_bytes()
 
@@ -329,6 +329,31 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(saved, trained, monke
         fh.save_checkpoint(saved, *trained)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_full_disk_is_named_as_such(saved, trained):
+    """PyTorch itself says "unexpected pos". Files that may not grow fail as a full disk does."""
+    resource = pytest.importorskip("resource")
+    before, limits = saved.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=rf"{os.strerror(errno.EFBIG)}: '.*model\.pt'$"):
+            fh.save_checkpoint(saved, *trained)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_an_earlier_error_of_the_disk_is_not_to_blame(saved, trained):
+    model, optimizer = trained
+    optimizer.param_groups[0]["note"] = lambda: 0
+    try:
+        fh.load_checkpoint("none.pt", model)
+    except FileNotFoundError:
+        assert_not_written(
+            saved, lambda: fh.save_checkpoint(saved, model, optimizer), "param_groups[0]['note'] is"
+        )
 
 
 def test_good_write_replaces_the_old_file_and_leaves_nothing_else(saved, trained):
