@@ -84,10 +84,11 @@ def prepare_data(
             stand-in and none can be drawn, for the same reasons.
     """
     folder = _data_folder(root)
+    by = "the argument source" if source else "the environment variable FMNIST_SOURCE"
     source = source or os.environ.get("FMNIST_SOURCE") or "auto"
     if source not in SOURCES:
-        raise ValueError(f"FMNIST_SOURCE or source is {source!r}; choose one of {', '.join(SOURCES)}")
-    reason = "asked for by FMNIST_SOURCE or source"
+        raise ValueError(f"{by} is {source!r}; choose one of {', '.join(map(repr, SOURCES))}")
+    reason, way = f"asked for by {by}", 'For the real data, run prepare_data(source="real")'
     if source != "standin":
         try:
             chosen = root is not None or bool(os.environ.get("FMNIST_DATA"))
@@ -96,7 +97,8 @@ def prepare_data(
             if source == "real":
                 raise
             reason = error.culprit
-    return _prepare_standin(folder / "standin", reason)
+            way = "You can go on with it; when that is mended, run this cell again for the real data"
+    return _prepare_standin(folder / "standin", reason, way)
 
 
 def _data_folder(root: str | Path | None) -> Path:
@@ -148,12 +150,13 @@ def _copies(folder: Path) -> list[Place]:
     return [Place(str(raw.absolute())) for raw in raws if is_intact(raw, UNPACKED_SHA256)]
 
 
-def _prepare_standin(root: Path, reason: str) -> Path:
+def _prepare_standin(root: Path, reason: str, way: str) -> Path:
     if not _has_standin(root):
         with exclusive(root) as unfinished:
             if not _has_standin(root):
                 _draw_standin(raw_folder(root), _manifest(root), unfinished)
-    return _announce(root, f"STAND-IN DATA, drawn by a statistical model, not real garments ({reason})")
+    what = "STAND-IN DATA, drawn by a statistical model, not real garments"
+    return _announce(root, f"{what} ({reason}). {way}")
 
 
 def _has_standin(root: Path) -> bool:
@@ -204,8 +207,9 @@ def _fetch_from_first(mirrors: list[Place], raw: Path, unfinished: Path) -> None
     tried = "; ".join(f"{' and '.join(places)}: {reason}" for reason, places in failures.items())
     raise DataError(
         f"the real data could not be fetched: {tried}",
-        "Check the network, or set FMNIST_MIRROR to an address or a folder with the four official files, or set "
-        "FMNIST_SOURCE=standin to work with stand-in data.",
+        'Check the network, or name an address or a folder with the four official files: prepare_data(mirror="..."), '
+        'or work with stand-in data: prepare_data(source="standin"). For all lessons, set the environment variable '
+        "FMNIST_MIRROR or FMNIST_SOURCE instead.",
     )
 
 
