@@ -16,6 +16,7 @@ from fmnist_helpers.exercises.switches import note
 from fmnist_helpers.grading import given_imports
 from fmnist_helpers.grading.execute import execute
 from fmnist_helpers.grading.given_imports import Given, given_by, go_on, remarks_on_imports, statements_after
+from fmnist_helpers.grading.handout import squeezed
 from fmnist_helpers.grading.inside import write_package
 from fmnist_helpers.grading.instructor_cells import sources_of_tests
 from fmnist_helpers.grading.sandbox import Limits
@@ -329,11 +330,24 @@ def test_right_work_without_its_imports_and_with_switches_left_on_earns_its_mark
     tests = [cell for cell in notebook.cells if is_test(cell)]
     errors = [one.evalue for cell in tests for one in cell.outputs if one.output_type == "error"]
     assert len(tests) == 5 and errors == []
-    missing, failed, *told = report.notes
-    assert missing == "the cell with the given imports is missing; they were run"
-    assert (
-        failed
-        == "`import seaborn` failed (No module named 'seaborn'); the rest of its cell was run without it"
-    )
-    assert told == [note(name) for name in ("default_device", "inference_mode", "default_dtype")]
+    assert report.notes[0] == "the cell with the given imports is missing; they were run"
+    assert set(report.notes[1:]) == {
+        "`import seaborn` failed (No module named 'seaborn'); the rest of its cell was run without it",
+        *map(note, ("default_device", "inference_mode", "default_dtype")),
+    }
     assert report.stopped == "" and report.flags == []
+
+
+def test_given_cell_that_a_switch_spoils_is_run_again_without_it(tmp_path):
+    given = "w = torch.zeros(2, requires_grad=True)\n(w * 2).sum().backward()\nmeasured = w.grad.tolist()"
+    cells = [
+        new_code_cell("import torch\ntorch.set_grad_enabled(False)"),
+        new_code_cell(given),
+        new_code_cell("measured"),
+    ]
+    notebook = new_notebook(cells=cells)
+    report = run(tmp_path, notebook, given=Given("import torch", frozenset({squeezed(given)})))
+    assert notebook.cells[2].outputs[0].data["text/plain"] == "[2.0, 2.0]"
+    (told,) = report.notes
+    assert told.startswith("the given cell `w = torch.zeros(2, requires_grad=True)` failed (RuntimeError")
+    assert told.endswith("it was run again, with all switches at the start")
