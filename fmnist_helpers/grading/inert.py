@@ -175,7 +175,7 @@ def _data(shown: Mapping[str, Any]) -> dict[str, Any]:
 def _marked(value: Any) -> str | list[str]:
     """Return a text in which nbgrader reads the same points: to it a list is not its lines, and a number is a text."""
     if isinstance(value, int | float):
-        return repr(value + 0)
+        return repr(value + 0) if value else ""
     if isinstance(value, list) and all(isinstance(line, str) for line in value):
         return [plain(line) for line in value]
     return plain(value)

@@ -36,7 +36,7 @@ TAG = re.compile(
     rf"<(/?)({PLAIN_TAGS})(?=[\s/>])(?:[^<>\"']++|\"[^\"<>]*+\"|'[^'<>]*+')*+>",
     re.IGNORECASE,
 )
-NO_TAG = re.compile(r"<(?![\s\d=]|\Z)")
+NO_TAG = re.compile(r"<(?=[a-zA-Z/!?])")
 
 URL = r"https?://[^\s<>()\[\]\\`\"'|*]+"
 REWRITTEN = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import hashlib
 import html
 import re
@@ -208,8 +209,10 @@ class FeedbackPage(Exporter):
         self, nb: NotebookNode, resources: dict | None = None, **options: Any
     ) -> tuple[str, dict]:
         """Return the page, with what the preprocessors left in ``resources``."""
-        nb, resources = super().from_notebook_node(nb, resources, **options)
+        nb = copy.deepcopy(nb)
+        # An earlier edition may have graded it.
         inert.notebook(nb)
+        nb, resources = super().from_notebook_node(nb, resources, **options)
         return TEMPLATE.render(nb=nb, tasks=tasks(nb), **resources.get("nbgrader", {})), resources
 
 

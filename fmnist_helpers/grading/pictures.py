@@ -9,14 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import functools
 import hashlib
 import io
 import posixpath
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 from xml.etree import ElementTree
@@ -40,11 +39,13 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 REPEATS = re.compile(r"url\(\s*[\"']?#([^)\"']+)")
 
-ALTERNATIVE = r"!\[((?:[^\[\]]++|\[[^\[\]]*+\])*+)\]"
-INLINE = re.compile(ALTERNATIVE + r"\(((?:[^()\n]++|\([^()\n]*+\))*+)\)")
-BY_LABEL = re.compile(ALTERNATIVE + r"(?:\[([^\[\]]*)\])?(?![(\[])")
+PICTURE = re.compile(
+    r"<img\b[^<>]*>"
+    r"|!\[((?:[^\[\]]++|\[[^\[\]]*+\])*+)\](?:\(((?:[^()\n]++|\([^()\n]*+\))*+)\)|\[([^\[\]]*)\])?",
+    re.IGNORECASE,
+)
+"""A picture as HTML has it; or as Markdown has it: its alternative, and its target or a label for that."""
 LABEL = re.compile(r"^[ \t>]*\[([^\[\]\n]+)\]:[ \t]*<?([^\s<>]+)", re.MULTILINE)
-ELEMENT = re.compile(r"<img\b[^<>]*>", re.IGNORECASE)
 HTML_BLOCK = re.compile(
     r"\s{0,3}</?(?:table|t[dhr]|tbody|thead|center|div|p|figure|figcaption|details|summary|[ou]?li?|h[1-6])\b",
     re.I,
@@ -130,16 +131,21 @@ class _Keeper:
         self.given = given if isinstance(given, dict) else {}
         self.labels = {label.lower(): target for label, target in LABEL.findall(cell.source)}
         self.attached: dict[str, NotebookNode] = {}
-        source = plain(cell.source)
-        for pattern, show in ((ELEMENT, self._element), (BY_LABEL, self._by_label), (INLINE, self._inline)):
-            source = pattern.sub(functools.partial(self._one, show), source)
-        cell.source = source
+        cell.source = PICTURE.sub(self._picture, plain(cell.source))
         if self.attached:
             cell.attachments = NotebookNode(self.attached)
 
-    def _one(self, show: Callable[[re.Match[str]], str], match: re.Match[str]) -> str:
+    def _picture(self, match: re.Match[str]) -> str:
         self.left -= 1
-        return show(match) if self.left >= 0 else match[0]
+        if self.left < 0:
+            return match[0]
+        if match[0].startswith("<"):
+            return self._element(match)
+        if match[2] is None:
+            target = self.labels.get((match[3] or match[1]).lower(), "")
+        else:
+            target = re.split(r"\s+[\"'(]", match[2].strip(), maxsplit=1)[0]
+        return self._shown(target.removeprefix("<").removesuffix(">"), match[1], match[0])
 
     def _element(self, match: re.Match[str]) -> str:
         attributes = BeautifulSoup(match[0], "html.parser").img.attrs
@@ -148,14 +154,6 @@ class _Keeper:
         if shown != match[0] and HTML_BLOCK.match(match.string, paragraph, match.start()):
             return f"\n\n{shown}\n\n"
         return shown
-
-    def _by_label(self, match: re.Match[str]) -> str:
-        target = self.labels.get((match[2] or match[1]).lower())
-        return match[0] if target is None else self._shown(target, match[1], match[0])
-
-    def _inline(self, match: re.Match[str]) -> str:
-        target = re.split(r"\s+[\"'(]", match[2].strip(), maxsplit=1)[0]
-        return self._shown(target.removeprefix("<").removesuffix(">"), match[1], match[0])
 
     def _shown(self, target: str, alternative: str, otherwise: str) -> str:
         """Return the Markdown that shows a picture, a link in its place, or what stood there before."""
