@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterator
@@ -153,16 +154,23 @@ class Classroom:
             yield gradebook
 
 
-class OneSubmission:
-    """Makes one of nbgrader's converters work on a single submission, whatever its student is called.
+class ExactPaths:
+    """Makes one of nbgrader's converters work on one notebook, whatever its student and the folders are called.
 
-    On its own nbgrader looks for submissions with patterns, in which a bracket or an asterisk has a meaning.
+    On its own nbgrader looks for notebooks with patterns, in which a bracket or an asterisk has a meaning.
     """
 
     def init_notebooks(self) -> None:
         folder = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
         self.notebooks = []
-        self.assignments = {folder: [str(Path(folder) / f"{self.coursedir.assignment_id}.ipynb")]}
+        # Joined as text: nbgrader compares paths to the letter, and one of them may have a dot in it.
+        self.assignments = {folder: [os.path.join(folder, f"{self.coursedir.assignment_id}.ipynb")]}
+
+    def _format_source(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
+        if not escape:
+            return super()._format_source(assignment_id, student_id)
+        pattern = re.escape(super()._format_source("<assignment>", "<student>"))
+        return pattern.replace("<assignment>", assignment_id).replace("<student>", student_id)
 
 
 def quiet_log(file: Path | None = None) -> logging.Logger:

@@ -13,7 +13,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import List
 
-from fmnist_helpers.grading.classroom import Classroom, OneSubmission
+from fmnist_helpers.grading.classroom import Classroom, ExactPaths
 
 BEGIN, END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 REPLACED = "# (hidden tests)"
@@ -84,7 +84,7 @@ def _hide(text: str, secrets: set[str]) -> str:
     return text
 
 
-class _FeedbackOfOne(OneSubmission, GenerateFeedback):
+class _FeedbackOfOne(ExactPaths, GenerateFeedback):
     """nbgrader's feedback for one submission."""
 
 

@@ -32,7 +32,7 @@ from nbgrader.preprocessors import (
 from sqlalchemy.exc import OperationalError, SAWarning
 
 from fmnist_helpers.grading import inert, submissions
-from fmnist_helpers.grading.classroom import Classroom, OneSubmission
+from fmnist_helpers.grading.classroom import Classroom, ExactPaths
 from fmnist_helpers.grading.execute import DidNotStart, Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
 from fmnist_helpers.grading.given_imports import given_by
@@ -276,7 +276,7 @@ class Grader:
         return marks
 
 
-class _RecordingAutograde(OneSubmission, Autograde):
+class _RecordingAutograde(ExactPaths, Autograde):
     """nbgrader's autograder for one submission, with our execution in place of its own."""
 
     def __init__(self, grader: Grader, submission: Submission, seed: int, report: Report) -> None:
