@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
 import secrets
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import nbformat
@@ -30,6 +33,9 @@ TEXT_STUB = "*Write your answer here, in place of this line.*"
 
 LOCKED_SECONDS = 60
 """How long to wait for a grade book that another program has locked."""
+
+LOG_BYTES, RECORD_BYTES = 5_000_000, 10_000
+"""How large a log grows before a new one is begun, and what is kept of one record."""
 
 SETTINGS = """\
 # Written anew at every run of `python -m fmnist_helpers.grading`, and read in this folder by it, by nbgrader's own
@@ -173,8 +179,33 @@ class ExactPaths:
         return pattern.replace("<assignment>", assignment_id).replace("<student>", student_id)
 
 
+class _BoundedLog(RotatingFileHandler):
+    """Writes a log that stays small: one older file is kept, and of a record no more than a few pages."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as it is written: cut, without control characters, which a terminal would obey."""
+        text = super().format(record).encode("utf-8", "replace")[:RECORD_BYTES].decode("utf-8", "ignore")
+        return "".join(letter if letter.isprintable() or letter in "\n\t" else "?" for letter in text)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say nothing where the log cannot be written, as on a full disk: there is no other place for it."""
+
+
 def quiet_log(file: Path | None = None) -> logging.Logger:
-    """Return a logger that writes into ``file``, or nowhere, in place of the instructor's terminal."""
+    """Return the logger that writes into ``file``, or nowhere, in place of the instructor's terminal."""
+    with _opening:
+        return _log_into(file)
+
+
+_opening = threading.Lock()
+
+
+@functools.cache
+def _log_into(file: Path | None) -> logging.Logger:
+    # One for each file, whoever asks: two would not know of each other when a new file is begun.
     log = logging.Logger(f"fmnist_helpers.grading.{file}", logging.WARNING)
-    log.addHandler(logging.FileHandler(file, delay=True, encoding="utf-8") if file else logging.NullHandler())
+    log.addHandler(_BoundedLog(file) if file else logging.NullHandler())
     return log

@@ -270,15 +270,17 @@ class Shown:
 
     def fail(self, content: Error) -> None:
         """Keep an error, cut to a few pages."""
-        room = min(self.errors, self.whole)
-        if room < 2 * SMALLEST_OUTPUT:
+        room = min(self.errors, self.whole) - SMALLEST_OUTPUT
+        if room < SMALLEST_OUTPUT:
             self._say_that_it_is_cut()
             return
         name, message = shortened(content.ename, room // 8), shortened(content.evalue, room // 4)
         lines, left = [], room // 2
-        for line in content.traceback[:1000]:
-            lines.append(shortened(line, left))
-            left -= size_of(lines[-1]) + 1
+        for line in content.traceback:
+            if left < 4:
+                break
+            lines.append(shortened(line, left - 4))
+            left -= size_of(lines[-1]) + 4
         error = {"output_type": "error", "ename": name, "evalue": message, "traceback": lines}
         size = SMALLEST_OUTPUT + size_of(name) + size_of(message) + room // 2 - left
         self.errors, self.whole = self.errors - size, self.whole - size
