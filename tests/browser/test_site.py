@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -30,6 +31,15 @@ def page(browser):
 def test_every_link_of_the_site_leads_somewhere(site):
     followed, broken = broken_links(site)
     assert followed > 100 and broken == []
+
+
+def test_exercises_are_pages_without_their_solutions(site):
+    pages = [path for path in site.rglob("ex0*") if path.suffix in (".html", ".ipynb")]
+    assert len(pages) == 12  # each as it is read, and as it is downloaded
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        assert "Replace this line by your code" in text
+        assert not re.search("(BEGIN|END) (SOLUTION|HIDDEN TESTS)", text)
 
 
 # A page, what it is to get in the place of what, and the target that then leads nowhere.
