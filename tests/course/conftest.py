@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,15 @@ class Installed:
 
     python: Path
     package: Path
+    humble: tuple[str, ...] = ()
+    """What stands before a command to take root's special rights from it."""
 
     def run(self, *command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
         """Run a program of the environment (``-m module`` or the name of a script) in a folder."""
         first, *rest = map(str, command)
         start = [self.python, first] if first.startswith("-") else [self.python.parent / first]
         return subprocess.run(
-            [*start, *rest], cwd=cwd, env=alone(**environment), capture_output=True, text=True
+            [*self.humble, *start, *rest], cwd=cwd, env=alone(**environment), capture_output=True, text=True
         )
 
 
@@ -82,3 +85,25 @@ def installed(wheel, tmp_path_factory) -> Installed:
     # A folder that is named so adds none of the .pth files in it, and with them no editable install.
     (site / "there.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     return Installed(python, site / "fmnist_helpers")
+
+
+NOBODY = 65534
+HUMBLE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search,-fowner,-chown", "--")
+
+
+def give_away(folder: Path) -> None:
+    """Make a folder and what is in it somebody else's, to be read by all."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+@pytest.fixture(scope="session")
+def read_only(installed) -> Installed:
+    """The same environment for one who may not write where the package lies: it is somebody else's."""
+    if os.name == "nt" or os.geteuid() or not shutil.which("setpriv"):
+        pytest.skip("needs root and setpriv, to take the right to write from a process")
+    give_away(installed.package)
+    humble = replace(installed, humble=HUMBLE)
+    code = f"open({str(installed.package / 'written')!r}, 'w')"
+    assert "PermissionError" in humble.run("-c", code, cwd=installed.package.parent).stderr
+    return humble

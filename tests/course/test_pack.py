@@ -103,10 +103,3 @@ def test_an_older_build_leaves_no_lesson_behind(checkout, tmp_path):
     stale.parent.mkdir(parents=True, exist_ok=True)
     stale.write_text("{}")
     assert not any("09_gone" in name for name in unzipped(build("wheel", checkout, tmp_path)))
-
-
-def test_the_installed_course_writes_the_same_copies(installed, tmp_path):
-    done = installed.run("-m", "fmnist_helpers.course", "--no-lab", "mine", cwd=tmp_path, FMNIST_DATA="data")
-    assert done.returncode == 0, done.stderr
-    for name, content in copies.editions().items():
-        assert (tmp_path / "mine" / name).read_bytes() == content
