@@ -1,5 +1,6 @@
 """That the ways to install the course agree, and that Binder and CI do what they say."""
 
+import json
 import os
 import re
 import shlex
@@ -139,6 +140,16 @@ def test_repo2docker_builds_from_our_files(tmp_path):
 def test_badge_opens_the_first_lesson_in_jupyterlab():
     address = re.search(r"\]\((https://mybinder.org/v2/[^)]*)\)", (COURSE / "README.md").read_text())[1]
     assert address.endswith(f"?urlpath=lab/tree/{BINDER_COPIES}/00_start_here.ipynb")
+
+
+def test_a_codespace_installs_the_same_and_opens_the_copies():
+    settings = json.loads((COURSE / ".devcontainer" / "devcontainer.json").read_text())
+    made = settings["postCreateCommand"]
+    for text in PROJECT["project"]["dependencies"]:
+        assert not text.startswith("torch") or f"'{text}'" in made
+    assert made.endswith(f"-e . && fmnist-course --no-lab {BINDER_COPIES}")
+    assert "fmnist-course" in PROJECT["project"]["scripts"]
+    assert settings["customizations"]["codespaces"]["openFiles"] == [f"{BINDER_COPIES}/00_start_here.ipynb"]
 
 
 def test_conda_asks_for_the_cpu_build():
