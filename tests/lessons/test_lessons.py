@@ -5,6 +5,7 @@ import json
 import re
 import symtable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -130,6 +131,19 @@ def test_no_absolute_path_and_no_shell_magic(lesson):
         assert not re.search(r"^\s*[!%]", cell.source, flags=re.MULTILINE), cell.source
         shown = "".join(output.get("text", "") for output in cell.outputs)
         assert not re.search(r"(?<![\w.<])/(home|root|Users|tmp|work|mnt|srv)\b", cell.source + shown)
+
+
+def test_the_first_cell_installs_the_course_only_where_it_is_missing(lesson, monkeypatch):
+    assert [cell.cell_type for cell in lesson.cells[:2]] == ["markdown", "code"]
+    install = lesson.cells[1].source
+    done = []
+    shell = SimpleNamespace(run_line_magic=lambda magic, line: done.append((magic, line)))
+    exec(install, {"get_ipython": lambda: shell})
+    assert done == []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    exec(install, {"get_ipython": lambda: shell})
+    ((magic, line),) = done
+    assert magic == "pip" and line.startswith("install --quiet git+https://github.com/")
 
 
 def test_headings_are_in_order(lesson):

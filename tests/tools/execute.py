@@ -54,8 +54,8 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
 
 
 def _kept(tags: list[str]) -> dict:
-    """Return the metadata of a cell with these tags; what only serves the tests is folded."""
-    if REGRESSION_ONLY in tags:
+    """Return the metadata of a cell with these tags; what only serves the tests is folded, too."""
+    if REGRESSION_ONLY in tags or FOLDED in tags:
         return {"jupyter": {"source_hidden": True}, "tags": sorted({*tags, FOLDED})}
     return {"tags": tags} if tags else {}
 
