@@ -23,13 +23,10 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
 from fmnist_helpers.atomic import written_whole
-from fmnist_helpers.exercises.observe import STUB
+from fmnist_helpers.course.strip import CODE_STUB, TEXT_STUB
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "notebooks" / "exercises"
 """Where the exercises with their solutions lie in a copy of the course."""
-
-CODE_STUB = f'raise NotImplementedError("{STUB} by your code.")'
-TEXT_STUB = "*Write your answer here, in place of this line.*"
 
 LOCKED_SECONDS = 60
 """How long to wait for a grade book that another program has locked."""

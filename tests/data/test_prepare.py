@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -428,8 +429,53 @@ def test_relative_paths_in_arguments_count_from_the_working_folder(tmp_path, off
 
 def test_default_folder_is_the_courses(official, mirror, monkeypatch, tmp_path):
     assert (preparing.COURSE_FOLDER / "fmnist_helpers" / "data" / "prepare.py").is_file()
-    monkeypatch.setattr(preparing, "COURSE_FOLDER", tmp_path / "course")
-    assert fh.prepare_data(mirror=str(mirror)) == tmp_path / "course" / "data" / "real"
+    course = tmp_path / "course"
+    course.mkdir()
+    monkeypatch.setattr(preparing, "COURSE_FOLDER", course)
+    assert fh.prepare_data(mirror=str(mirror)) == course / "data" / "real"
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
+    return tmp_path / "cache" / "fmnist-course"
+
+
+def test_without_a_checkout_the_users_cache_is_the_default(official, mirror, monkeypatch, cache, tmp_path):
+    monkeypatch.setattr(preparing, "COURSE_FOLDER", None)
+    monkeypatch.chdir(tmp_path)
+    assert fh.prepare_data(mirror="mirror") == cache / "real"
+    # Then a relative path can only count from the working folder.
+    monkeypatch.setenv("FMNIST_DATA", "elsewhere")
+    assert fh.prepare_data(mirror="mirror") == tmp_path / "elsewhere" / "real"
+
+
+@pytest.mark.parametrize("has_data_folder", [True, False])
+def test_a_checkout_that_cannot_be_written_leaves_the_cache(
+    official, mirror, monkeypatch, cache, tmp_path, has_data_folder
+):
+    course = tmp_path / "course"
+    (course / "data" if has_data_folder else course).mkdir(parents=True)
+    monkeypatch.setattr(preparing, "COURSE_FOLDER", course)
+    monkeypatch.setattr(preparing.os, "access", lambda path, mode: not Path(path).is_relative_to(course))
+    assert fh.prepare_data(mirror=str(mirror)) == cache / "real"
+
+
+def test_what_was_prepared_in_a_checkout_is_used_by_who_may_only_read_it(
+    official, mirror, monkeypatch, cache, tmp_path
+):
+    course = tmp_path / "course"
+    prepared = fh.prepare_data(course / "data", "real", str(mirror))
+    monkeypatch.setattr(preparing, "COURSE_FOLDER", course)
+    monkeypatch.setattr(preparing.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(preparing, "exclusive", None)
+    assert fh.prepare_data() == prepared and not cache.exists()
+
+
+def test_data_that_is_there_waits_for_no_torchvision(official, mirror, monkeypatch, tmp_path):
+    root = fh.prepare_data(tmp_path / "data", "real", str(mirror))
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    assert fh.prepare_data(tmp_path / "data") == root
 
 
 @pytest.mark.parametrize("by_environment", [True, False])
