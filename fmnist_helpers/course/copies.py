@@ -15,7 +15,6 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from fmnist_helpers.atomic import written_whole
-from fmnist_helpers.checkout import checkout
 from fmnist_helpers.course.root import course_root, exercises, lessons
 from fmnist_helpers.course.strip import Notebook, read, source, strip_exercise, strip_lesson, written
 
@@ -44,9 +43,8 @@ def editions(names: list[str] | None = None) -> dict[str, bytes]:
     for path in lessons(root) if names is None else []:
         found |= _with_pictures(root, path, strip_lesson(read(path.read_bytes())))
     for path in known.values() if names is None else [known[name] for name in names]:
-        notebook = read(path.read_bytes())
-        # The wheel carries them without their solutions already.
-        found |= _with_pictures(root, path, strip_exercise(notebook) if checkout() else notebook)
+        # In the wheel, and in the copy that an instructor gives away, they have lost their solutions already.
+        found |= _with_pictures(root, path, strip_exercise(read(path.read_bytes())))
     return found
 
 

@@ -54,6 +54,8 @@ def strip_lesson(notebook: Notebook) -> Notebook:
 def strip_exercise(notebook: Notebook) -> Notebook:
     """Return an exercise without solutions, hidden tests, marking schemes and outputs, its cells locked.
 
+    One that was stripped before comes out as it is.
+
     Raises:
         ValueError: if a region has no end, or stands in a cell of another kind, so that it would get out.
     """
@@ -67,7 +69,8 @@ def _without_outputs(cell: Cell) -> Cell:
 def _released(cell: Cell) -> Cell:
     roles = cell["metadata"].get("nbgrader", {})
     text, stub = source(cell), CODE_STUB if cell["cell_type"] == "code" else TEXT_STUB
-    if roles.get("solution") and "BEGIN SOLUTION" not in text:
+    handed_out = bool(roles) and roles.get("checksum") == _checksum(roles, cell)
+    if roles.get("solution") and "BEGIN SOLUTION" not in text and not handed_out:
         text = stub
     for region in REGIONS:
         if f"BEGIN {region}" in text and not roles.get(ROLES[region]):
@@ -97,13 +100,27 @@ def _without_region(text: str, region: str, stub: str | None) -> str:
 
 def _locks(roles: dict[str, Any], cell: Cell) -> dict[str, Any]:
     """Return what nbgrader adds to the metadata of a cell with a role."""
-    solution, grade = bool(roles.get("solution")), bool(roles.get("grade"))
-    locked = not solution and (grade or bool(roles.get("locked")))
-    if not (solution or locked):
+    if not (roles.get("solution") or _is_locked(roles)):
         return {}
-    # Not for safety: by this sum nbgrader recognises a cell that was changed.
-    parts = [source(cell), cell["cell_type"], str(grade), str(solution), str(locked), roles["grade_id"]]
+    nbgrader = {**roles, "checksum": _checksum(roles, cell), "cell_type": cell["cell_type"]}
+    return {"nbgrader": nbgrader, "deletable": False} | ({"editable": False} if _is_locked(roles) else {})
+
+
+def _is_locked(roles: dict[str, Any]) -> bool:
+    return not roles.get("solution") and bool(roles.get("grade") or roles.get("locked"))
+
+
+def _checksum(roles: dict[str, Any], cell: Cell) -> str:
+    """Return the sum by which nbgrader, and here who strips, recognises a cell as it was handed out."""
+    grade, solution = bool(roles.get("grade")), bool(roles.get("solution"))
+    parts = [
+        source(cell),
+        cell["cell_type"],
+        str(grade),
+        str(solution),
+        str(_is_locked(roles)),
+        roles["grade_id"],
+    ]
     parts += [str(float(roles["points"]))] if grade else []
-    checksum = hashlib.md5("".join(parts).encode("utf-8"), usedforsecurity=False).hexdigest()
-    added = {"nbgrader": {**roles, "checksum": checksum, "cell_type": cell["cell_type"]}, "deletable": False}
-    return added | ({"editable": False} if locked else {})
+    # Not for safety.
+    return hashlib.md5("".join(parts).encode("utf-8"), usedforsecurity=False).hexdigest()

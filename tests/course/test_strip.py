@@ -43,6 +43,7 @@ def test_an_exercise_is_what_nbgrader_releases(path, released):
     ours = strip.strip_exercise(strip.read(path.read_bytes()))
     assert nbformat.reads(strip.written(ours), as_version=4).cells == theirs.cells
     assert ours["metadata"] == theirs.metadata
+    assert strip.strip_exercise(ours) == ours
 
 
 @pytest.mark.parametrize("path", [*SOURCES, *LESSONS], ids=lambda path: path.stem)
@@ -58,6 +59,12 @@ def test_a_solution_gives_way_to_a_stub_that_checks_know():
     assert STUB in strip.CODE_STUB
     (made,) = strip.strip_exercise(notebook(cell("Because.", "markdown", solution=True)))["cells"]
     assert strip.source(made) == strip.TEXT_STUB
+
+
+def test_a_solution_written_into_a_handed_out_cell_does_not_get_out():
+    (made,) = strip.strip_exercise(notebook(cell("f = 1", solution=True)))["cells"]
+    written = made | {"source": ["f = 2"]}
+    assert strip.strip_exercise(notebook(written))["cells"][0] == made
 
 
 def test_what_would_get_out_is_refused():
