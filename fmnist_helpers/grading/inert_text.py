@@ -64,9 +64,9 @@ REFERENCE = re.compile(
 )
 
 LANGUAGES = re.compile(
-    r"(?i)(?:py(?:thon3?|con)?|ipython3?|te?xt|none|bash|sh(?:ell)?|console|json|ya?ml|toml|(?:la)?tex|sql|c(?:pp)?|java|r|diff)?"
+    r"(?i)(?:py(?:thon3?|con)?|ipython3?|te?xt|none|bash|sh|json|toml|(?:la)?tex|sql|r|diff)?"
 )
-"""What code of a text may be coloured as. Others are drawn (mermaid), or are read by patterns that take for ever."""
+"""What code of a text may be coloured as. Others are drawn (mermaid), or read by patterns that take minutes (Java)."""
 FENCE = re.compile(r"(`{3,}|~{3,})([ \t]*)(?=([^\n]*))")
 
 COMMAND = re.compile(
