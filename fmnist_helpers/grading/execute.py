@@ -31,7 +31,9 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import Execute
 from traitlets import Any as AnyTrait
 
+from fmnist_helpers.exercises import switches
 from fmnist_helpers.exercises.remote import NoObservation
+from fmnist_helpers.grading.given_imports import go_on, remarks_on_imports
 from fmnist_helpers.grading.instructor_cells import Plan, is_test, plan
 from fmnist_helpers.grading.judging import Judged, error_output, judge
 from fmnist_helpers.grading.sandbox import (
@@ -70,6 +72,8 @@ class Report:
     """Name of the first graded cell that did not run or was cut short."""
     flags: list[str] = field(default_factory=list)
     """What an instructor should look at, in words."""
+    notes: list[str] = field(default_factory=list)
+    """What an instructor may want to know, in words: what was repaired, and what cost nobody anything."""
     unprotected: list[str] = field(default_factory=list)
     """Names of the test cells that ran, at least in part, in the student's process."""
     faults: list[str] = field(default_factory=list)
@@ -89,6 +93,8 @@ class LimitedExecute(Execute):
     tests = AnyTrait({})
     """Name of each test cell → its source, as the instructor wrote it."""
     seed = AnyTrait(0)
+    given = AnyTrait("")
+    """Imports that are run before the first cell."""
 
     def preprocess(self, nb: NotebookNode, resources: dict, km: Any = None) -> tuple[NotebookNode, dict]:
         self._deadline = time.monotonic() + self.limits.total_seconds
@@ -107,12 +113,16 @@ class LimitedExecute(Execute):
             self._end(f"the submission ran longer than {self.limits.total_seconds} s", cell)
         if cell.cell_type != "code":
             return cell, resources
+        if self.given and not self._ended:
+            self.report.notes += remarks_on_imports(self.given, self.nb)
+            self._run_beside(self.given, index)
+            self.given = ""
         if self._ended:
             _add_error(cell, "NotRun", f"not run: {self._ended}")
         elif is_test(cell):
             self._test(cell, index, plan(self.tests[cell.metadata.nbgrader.grade_id]))
         else:
-            self._run(cell, index)
+            self._run_and_go_on(cell, index)
         return cell, resources
 
     @contextlib.contextmanager
@@ -130,11 +140,11 @@ class LimitedExecute(Execute):
         with contextlib.suppress(Exception):
             self.km.provisioner.process.kill()
 
-    def _run(self, cell: NotebookNode, index: int) -> None:
+    def _run(self, cell: NotebookNode, index: int, *, counted: bool = True) -> None:
         """Run a cell in the kernel, whatever comes of it."""
         try:
             with self._watchdog(), contextlib.suppress(asyncio.CancelledError):
-                self.execute_cell(cell, index, store_history=True)
+                self.execute_cell(cell, index, store_history=counted)
         except CellTimeoutError:
             self._end(f"a cell ran longer than {self._seconds} s and could not be interrupted", cell)
         except DeadKernelError as error:
@@ -142,6 +152,28 @@ class LimitedExecute(Execute):
         except Exception as error:
             # The kernel can send anything; what nbclient cannot read ends this submission, and no other.
             self._end(f"the kernel sent what is no message ({type(error).__name__})", cell)
+
+    def _run_and_go_on(self, cell: NotebookNode, index: int) -> None:
+        """Run a cell, and then what an import that failed kept from running, all in the time of a cell."""
+        end, deadline = time.monotonic() + self._seconds, self._deadline
+        self._run(cell, index)
+
+        def run(source: str) -> list[NotebookNode] | None:
+            self._deadline = min(end, deadline)
+            if self._ended or time.monotonic() > self._deadline:
+                return None
+            self._seconds = self._get_timeout(cell)
+            return self._run_beside(source, index)
+
+        go_on(cell, run, self.report.notes)
+        self._deadline = deadline
+
+    def _run_beside(self, source: str, index: int) -> list[NotebookNode]:
+        """Run something in place of a cell that stays as it is; return the outputs."""
+        cell = self.nb.cells[index]
+        outputs = self._run_inside(source, index, counted=False)
+        self.nb.cells[index] = cell
+        return outputs
 
     # --- test cells ------------------------------------------------------------------------------------
 
@@ -165,6 +197,8 @@ class LimitedExecute(Execute):
         if judged.gone is not None and judged.gone.name == "MalformedError":
             self.report.flags.append(f"{name} got an answer that is no observation")
         outputs = judged.outputs
+        told = map(switches.note, judged.switches)
+        self.report.notes += [note for note in told if note not in self.report.notes]
         if plan.inside:
             self.report.unprotected.append(name)
             if not self._ended:
@@ -173,13 +207,13 @@ class LimitedExecute(Execute):
         cell.outputs, cell.execution_count = outputs, index + 1
         self.nb.cells[index] = cell
 
-    def _run_inside(self, source: str, index: int) -> list[NotebookNode]:
+    def _run_inside(self, source: str, index: int, *, counted: bool = True) -> list[NotebookNode]:
         """Run the unprotected part of a test cell in the kernel; return its outputs."""
         # A copy, so that the notebook keeps the cell as the instructor wrote it.
         cell = copy.deepcopy(self.nb.cells[index])
         cell.source = source
         self.nb.cells[index] = cell
-        self._run(cell, index)
+        self._run(cell, index, counted=counted)
         for output in cell.outputs:
             # nbgrader takes anything on stderr for a failure, be it a warning or a progress bar.
             if output.output_type == "stream":
@@ -354,6 +388,7 @@ def execute(
     seed: int,
     *,
     sandboxed: bool,
+    given: str = "",
     log: Any = None,
 ) -> Report:
     """Execute ``nb`` in place, as a submission whose files lie in ``folder``.
@@ -366,6 +401,7 @@ def execute(
         tests: name of each test cell → its source as the instructor wrote it; that in ``nb`` is not looked at.
         seed: of the submission.
         sandboxed: whether to put the kernel into bubblewrap.
+        given: imports that are run before the first cell.
         log: where nbclient writes what it does.
 
     Returns:
@@ -384,7 +420,7 @@ def execute(
             runner.manager_options["surroundings"] = environment(
                 limits, PACKAGE_INSIDE if sandboxed else package
             )
-            runner.tests, runner.seed = tests, seed
+            runner.tests, runner.seed, runner.given = tests, seed, given
             if log is not None:
                 runner.log = log
             try:

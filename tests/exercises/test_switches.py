@@ -281,6 +281,16 @@ def test_what_a_function_itself_leaves_on_stays_with_it(kind):
     assert seen.gradients_left_off == (name in ("gradients", "inference_mode"))
 
 
+@every_kind
+def test_a_call_finds_the_switches_as_an_observer_has_set_them(kind):
+    _, switched = KINDS[kind]
+    found = []
+    with switched():
+        before = positions()
+        call(lambda: found.append(positions()))
+    assert found == [before]
+
+
 @pytest.mark.parametrize(
     "harmless",
     [
