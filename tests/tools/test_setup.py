@@ -114,6 +114,8 @@ def test_postbuild_and_start_do_as_binder_would(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "STAND-IN DATA" in done.stdout
     assert (course / "data" / "standin" / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").is_file()
+    # An editable install uses the files of the checkout and packs none.
+    assert not list(course.rglob("packaged"))
     # What the badge opens is there, and git sees nothing of it.
     first = nbformat.read(course / BINDER_COPIES / "00_start_here.ipynb", as_version=4)
     assert not any(cell.get("outputs") for cell in first.cells)
