@@ -108,7 +108,8 @@ def test_html_that_grows_is_left_out():
         assert shown({"text/html": source}).data == {"text/plain": "(Not shown here: text/html)"}
 
 
-PARTS = """<b> </b> <p> <table> <td_colspan=2> </table> <a_href=https://a.b> <svg> </svg> <img_alt="<b>"_src=x> <style> x
+PARTS = """<b> </b> <p> <table> <td_colspan=2> </table> <a_href=https://a.b> <svg> </svg> <img_alt="<b>"_src=x>
+<style> x
 </style> <math> <mtext> <!-- --> \\href &lt; &#92;href " <b_a="<"> <select> <template>
 <plaintext>"""
 HTML = st.lists(st.sampled_from(PARTS.split()), max_size=12).map(
