@@ -18,15 +18,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:  ## say what each command does
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
-lab: $(MARK)  ## install what is missing, prepare the data, open JupyterLab at the first notebook
-	"$(BIN)/python" -c "import fmnist_helpers; fmnist_helpers.prepare_data()"
-	OMP_NUM_THREADS="$${OMP_NUM_THREADS:-1}" "$(BIN)/jupyter" lab notebooks/00_start_here.ipynb $(LAB_OPTIONS)
+lab: $(MARK)  ## install what is missing, prepare the data, open your copies of the lessons in my_course/
+	"$(BIN)/python" -m fmnist_helpers.course my_course -- $(LAB_OPTIONS)
 
-# Whole classes, graded by the real command, take longer than all the rest; CI grades them (.ci/run).
+# Whole classes, graded by the real command, take longer than all the rest, and each lesson alone as long as all of them
+# together; CI does both (.ci/run).
 test: $(DEV_MARK)  ## everything a change must pass: unit tests and every lesson, offline, on stand-in data
 	"$(BIN)/python" -m ruff check .
 	"$(BIN)/python" -m ruff format --check .
-	"$(BIN)/python" -m pytest --numprocesses 2 --dist loadscope --ignore tests/browser --ignore tests/grading/classes
+	"$(BIN)/python" -m pytest --numprocesses 2 --dist loadscope --ignore tests/browser --ignore tests/grading/classes \
+		--ignore tests/course/test_lessons_alone.py
 
 browser-test: $(BROWSER_MARK)  ## run every lesson in JupyterLab and Chromium, by keyboard (some minutes)
 	"$(BIN)/python" -m pytest tests/browser -rs

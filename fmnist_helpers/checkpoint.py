@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import errno
 import io
+import pickle
+import sys
+import textwrap
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +21,7 @@ from torch.optim import Optimizer
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.data import CLASSES
 from fmnist_helpers.history import EpochResult, History
-from fmnist_helpers.plain import plain, real_number, whole_number
+from fmnist_helpers.plain import plain, real_number, require_whole_number, shown, whole_number
 from fmnist_helpers.wrappers import (
     load_plain_state_dict,
     plain_state_dict,
@@ -32,11 +36,14 @@ _KINDS = {
     "model": (dict, "a dictionary of tensors"),
     "optimizer": (dict | None, "a dictionary, or None"),
     "optimizer_name": (str, "text"),
-    "epoch": (object, "a whole number"),
+    "epoch": (object, "an integer"),
     "history": (list | tuple, "a list of rows"),
     "classes": (list | tuple, "a tuple of names"),
 }
 """What stands in a checkpoint beside its format, and of what kind it is."""
+
+_AGAIN = "; train and save again"
+_ALONE = "load_checkpoint(path, model)"
 
 
 class Checkpoint(NamedTuple):
@@ -76,7 +83,7 @@ def save_checkpoint(
         OSError: if the file cannot be written.
         ValueError: if something in it could not be loaded again; the message names it, and nothing was written.
     """
-    path = Path(path)
+    path = _path(path)
     content = _content(path, model, optimizer, epoch, history, classes)
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as unfinished, _named_culprit(path, content):
@@ -103,15 +110,18 @@ def load_checkpoint(path: str | Path, model: nn.Module, optimizer: Optimizer | N
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if the file is not a whole checkpoint of this course or belongs to another model or optimiser.
+        MemoryError: if there is too little memory to read it.
+        OSError: if the disk cannot read it.
+        ValueError: if the file is not a complete checkpoint of this course or belongs to another model or optimiser.
     """
-    path = Path(path)
+    path = _path(path)
     _check_kinds(f"{path} was not loaded", model, optimizer)
     content = _read(path)
     checkpoint = _checkpoint(path, content)
     weights = _weights(path, content["model"], model)
+    _check_changeable(path, model)
     if optimizer is not None:
-        _check_optimizer(path, content, optimizer)
+        _check_optimizer(path, content, optimizer, model)
         before = _settings(optimizer)
     with _unchanged_on_error(path, model, optimizer):
         load_plain_state_dict(model, weights)
@@ -138,41 +148,81 @@ def _content(
     weights = plain_state_dict(model)
     # Beside tensors a module may save what it likes (get_extra_state).
     weights.update([(name, plain(value)) for name, value in weights.items()])
-    history = _history(() if history is None else history, f"{where}: its history")
+    with _in_sentence(f"{where}: "):
+        epoch = require_whole_number("epoch", epoch, 0)
+        history, classes = _history(() if history is None else history), _classes(classes)
     return {
         "format": FORMAT,
         "model": weights,
         "optimizer": None if optimizer is None else plain(optimizer.state_dict()),
         "optimizer_name": type(optimizer).__name__,
-        "epoch": _epoch(epoch, f"{where}: its epoch"),
+        "epoch": epoch,
         # Plain tuples: loading with weights_only=True refuses classes it does not know.
         "history": [tuple(row) for row in history],
-        "classes": _classes(classes, f"{where}: its classes"),
+        "classes": classes,
     }
 
 
-def _check_kinds(where: str, model: nn.Module, optimizer: Optimizer | None) -> None:
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"{where}: the model is {_shown(model)}; give the nn.Module itself")
-    if not isinstance(optimizer, Optimizer | None):
-        raise ValueError(f"{where}: the optimiser is {_shown(optimizer)}; give one of torch.optim, or None")
+def _path(path: Any) -> Path:
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise ValueError(f"path is {shown(path)}; give path, model and optimizer in this order") from error
+
+
+def _check_kinds(where: str, model: Any, optimizer: Any) -> None:
+    _check_kind(f"{where}: model", model, nn.Module, "a model", "")
+    if optimizer is not None:
+        arguments = "model.parameters()"
+        _check_kind(f"{where}: optimizer", optimizer, Optimizer, "None or an optimizer", arguments)
+
+
+def _check_kind(where: str, found: Any, kind: type, needed: str, arguments: str) -> None:
+    if isinstance(found, kind):
+        return
+    if isinstance(found, type) and issubclass(found, kind):
+        needed += f", as in {found.__name__}({arguments})"
+    elif isinstance(found, dict):
+        needed += " itself, not its state_dict()"
+    raise ValueError(f"{where} is {shown(found)}; give {needed}")
+
+
+@contextmanager
+def _in_sentence(before: str, after: str = "") -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{before}{error}{after}") from None
 
 
 @contextmanager
 def _named_culprit(path: Path, content: dict[str, Any]) -> Iterator[None]:
     """Turn what PyTorch says of a value that it cannot save, or would not load, into one sentence that names it."""
+    handled = sys.exception()
     try:
         yield
-    except OSError:
-        raise
     except Exception as error:
-        for place, value in _leaves(content):
+        # PyTorch's writer hides what the disk said, such as that it is full.
+        refused = error if isinstance(error, OSError) else error.__context__
+        if isinstance(refused, OSError) and refused is not handled:
+            raise OSError(refused.errno, refused.strerror or str(refused), str(path)) from error
+        for place, value in _leaves(_as_typed(content)):
             if not _survives(value):
                 raise ValueError(
-                    f"{path} was not written: {place} is {_shown(value)}, which cannot be loaded with "
-                    "weights_only=True; make it a number, text or a tensor"
+                    f"{path} was not written: {place} is {shown(value)}, which a checkpoint cannot hold; "
+                    "make it a number, a text or a tensor"
                 ) from error
         raise
+
+
+def _as_typed(content: dict[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint holds of model and optimiser, by what one types to see it."""
+    state = dict(content["optimizer"] or {})
+    return {
+        "model.state_dict()": content["model"],
+        "optimizer.param_groups": state.pop("param_groups", ()),
+        "optimizer.state_dict()": state,
+    }
 
 
 def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -202,23 +252,56 @@ def _survives(value: Any) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}")
+        raise FileNotFoundError(_not_there(path.absolute()))
     try:
         _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (PermissionError, MemoryError):
-        raise
     except Exception as error:  # A foreign or damaged file can make the reader raise almost anything.
-        raise ValueError(f"{path} is not a checkpoint, or it is damaged") from error
+        raise _unreadable(path, error) from error
     found = content.get("format") if isinstance(content, dict) else None
     if not isinstance(found, str) or not found.startswith(FAMILY):
-        raise ValueError(f"{path} is a PyTorch file, but not written by save_checkpoint")
+        raise ValueError(
+            f"{path} was written by torch.save, not by save_checkpoint; {_foreign(path, content)}"
+        )
     if found != FORMAT:
         raise ValueError(
-            f"{path} is a checkpoint of the form {found!r}; this version of fmnist_helpers reads {FORMAT!r}, "
-            "so load it with the version that wrote it"
+            f"{path} has the format {found!r}, and this version of the course reads {FORMAT!r}; "
+            "update the course, or train and save again"
         )
     return content
+
+
+def _not_there(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a folder; give the path of a checkpoint in it"
+    missing = f"checkpoint {path.name} in {path.parent}" if path.parent.is_dir() else f"folder {path.parent}"
+    return f"there is no {missing}; give the path that save_checkpoint returned"
+
+
+def _unreadable(path: Path, error: Exception) -> Exception:
+    """Return what to raise where a file could not be read: that may be the fault of the disk, or of the memory."""
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return MemoryError(
+            f"there is too little free memory to load {path}; shut down other notebooks, and try again"
+        )
+    # A damaged file may send the reader to a place before its beginning, which is an invalid argument to the disk.
+    if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+        return OSError(error.errno, error.strerror, str(path))
+    if isinstance(error, pickle.UnpicklingError):
+        return ValueError(
+            f"{path} holds more than tensors and plain values, as torch.save(model) writes it; "
+            "save the model with save_checkpoint"
+        )
+    return ValueError(
+        f"{path} cannot be read as a file of save_checkpoint; if it is one, copy or save it again"
+    )
+
+
+def _foreign(path: Path, content: Any) -> str:
+    load = f"torch.load({str(path)!r})"
+    if isinstance(content, dict) and content and all(isinstance(value, Tensor) for value in content.values()):
+        return f"if it is a state_dict, model.load_state_dict({load}) loads it"
+    return f"{load} shows what it holds"
 
 
 def _check_sums(path: Path) -> None:
@@ -230,64 +313,50 @@ def _check_sums(path: Path) -> None:
 
 
 def _checkpoint(path: Path, content: dict[str, Any]) -> Checkpoint:
-    for name, (kind, expected) in _KINDS.items():
-        if name not in content:
-            raise ValueError(f"{path} is not a whole checkpoint: {name!r} is missing; save it again")
-        if not isinstance(content[name], kind):
+    with _in_sentence(f"{path} is not a complete checkpoint: ", _AGAIN):
+        for name, (kind, expected) in _KINDS.items():
+            if name not in content:
+                raise ValueError(f"{name!r} is missing")
+            if not isinstance(content[name], kind):
+                raise ValueError(f"{name} is {shown(content[name])}, not {expected}")
+        return Checkpoint(
+            require_whole_number("epoch", content["epoch"], 0),
+            _history(content["history"]),
+            _classes(content["classes"]),
+        )
+
+
+def _classes(values: Any) -> tuple[str, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"classes is {shown(values)}; it must be a list of names")
+    names = tuple(plain(list(values)))
+    for number, name in enumerate(names):
+        # Some data sets count their classes and give them no names.
+        if not isinstance(name, str | int):
             raise ValueError(
-                f"{path} is not a whole checkpoint: its {name} is {_shown(content[name])}, not {expected}; "
-                "save it again"
+                f"classes[{number}] is {shown(name)}; each class must be a name (str) or an integer (int)"
             )
-    return Checkpoint(
-        _epoch(content["epoch"], f"{path} is not a whole checkpoint: its epoch"),
-        _history(content["history"], f"{path} is not a whole checkpoint: its history"),
-        _classes(content["classes"], f"{path} is not a whole checkpoint: its classes"),
-    )
-
-
-def _epoch(value: Any, where: str) -> int:
-    epoch = whole_number(value)
-    if epoch is None or epoch < 0:
-        raise ValueError(f"{where} is {_shown(value)}; it must be a whole number, 0 or above")
-    return epoch
-
-
-def _classes(values: Any, where: str) -> tuple[str, ...]:
-    names = (
-        None if isinstance(values, str) or not isinstance(values, Iterable) else tuple(plain(list(values)))
-    )
-    # Some data sets count their classes and give them no names.
-    if names is None or not all(isinstance(name, str | int) for name in names):
-        raise ValueError(f"{where} are {_shown(values)}; they must be a list of names")
     return names
 
 
-def _history(rows: Any, where: str) -> History:
+def _history(rows: Any) -> History:
     if not isinstance(rows, list | tuple):
-        raise ValueError(f"{where} is {_shown(rows)}; it must be a list of rows, as fit returns it")
-    return History(_row(row, f"{where}[{number}]") for number, row in enumerate(rows))
+        raise ValueError(f"history is {shown(rows)}; it must be a list of rows, as fit returns it")
+    return History(_row(row, f"history[{number}]") for number, row in enumerate(rows))
 
 
 def _row(row: Any, where: str) -> EpochResult:
     fields = EpochResult._fields
     if not isinstance(row, list | tuple) or len(row) != len(fields):
-        raise ValueError(f"{where} is {_shown(row)}; a row holds {len(fields)} numbers: {', '.join(fields)}")
+        raise ValueError(
+            f"{where} is {shown(row)}; the history that fit returns has {len(fields)} numbers per row"
+        )
     values = [whole_number(row[0]), *map(real_number, row[1:])]
     for name, value, number in zip(fields, row, values, strict=True):
         if number is None:
-            kind = "whole number" if name == "epoch" else "number"
-            raise ValueError(f"{where}.{name} is {_shown(value)}; it must be a {kind}")
+            kind = "an integer (int)" if name == "epoch" else "a number"
+            raise ValueError(f"{where}.{name} is {shown(value)}; it must be {kind}")
     return EpochResult(*values)
-
-
-def _shown(value: Any) -> str:
-    """Name a value in a sentence: what it is, and itself where that is short."""
-    kind = type(value).__name__
-    if isinstance(value, Tensor):
-        return f"a {kind} of shape {_form(value)}"
-    text = repr(value)
-    is_telling = len(text) < 60 and "\n" not in text and not text.startswith("<")
-    return f"{text} ({kind})" if is_telling else f"of the kind {kind}"
 
 
 # --- does it fit? ---------------------------------------------------------------------------------------------
@@ -301,14 +370,22 @@ def _weights(path: Path, saved: dict[str, Any], model: nn.Module) -> dict[str, A
         names = without_wrapper_names(saved)
         saved = dict(zip(names, saved.values(), strict=True)) if len(set(names)) == len(saved) else saved
     mine, theirs = ({name: _form(value) for name, value in state.items()} for state in (here, saved))
-    if mine == theirs:
+    differing = [name for name in mine | theirs if mine.get(name) != theirs.get(name)]
+    if not differing:
         return saved
-    differing = sorted((n for n in mine.keys() | theirs.keys() if mine.get(n) != theirs.get(n)), key=str)
-    name = differing[0]
+    name, number = differing[0], len(differing)
     raise ValueError(
-        f"{path} holds another model: {len(differing)} of its tensors differ from {type(unwrapped(model)).__name__}'s; "
-        f"the first, {name}, is {theirs.get(name, 'missing')} in the file and {mine.get(name, 'missing')} here"
+        f"{path} does not fit {type(unwrapped(model)).__name__}: {number} difference{'s' * (number > 1)} in names, "
+        f"shapes or types, first {name} (file: {theirs.get(name, 'missing')}, here: {mine.get(name, 'missing')}); "
+        f"{_REMEDIES.get(mine.get(name), 'build the model that was saved')}"
     )
+
+
+_NOT_MADE, _NO_NUMBERS = "not made yet", "without numbers (on the device meta)"
+_REMEDIES = {
+    _NOT_MADE: "call the model with a batch of images first",
+    _NO_NUMBERS: "make the model without torch.device('meta')",
+}
 
 
 def _form(value: Any) -> str:
@@ -316,30 +393,32 @@ def _form(value: Any) -> str:
     if not isinstance(value, Tensor):
         return "no tensor"
     if nn.parameter.is_lazy(value):
-        return "not made yet (give the model a batch first)"
+        return _NOT_MADE
     if value.is_meta:
-        return "without numbers (on the device meta)"
-    kind = "" if value.is_floating_point() else " of complex" if value.is_complex() else " of whole numbers"
-    return f"{tuple(value.shape)}{kind}"
+        return _NO_NUMBERS
+    kind = "" if value.is_floating_point() else " of complex" if value.is_complex() else " of integers"
+    return f"shape {tuple(value.shape)}{kind}"
 
 
-def _check_optimizer(path: Path, content: dict[str, Any], optimizer: Optimizer) -> None:
+def _check_optimizer(path: Path, content: dict[str, Any], optimizer: Optimizer, model: nn.Module) -> None:
     saved, name = content["optimizer"], type(optimizer).__name__
     if saved is None:
-        raise ValueError(f"{path} was saved without its optimiser, so none can be loaded from it")
+        raise ValueError(f"{path} was saved without an optimizer; load it with {_ALONE}")
     # Names, not settings: Adam and AdamW have the same settings, and a schedule adds one of its own.
     if content["optimizer_name"] != name:
-        raise ValueError(f"{path} holds the state of {content['optimizer_name']}, not of {name}")
+        raise ValueError(
+            f"{path} was saved with the optimizer {content['optimizer_name']}, not {name}; "
+            f"make that one, or load the model alone with {_ALONE}"
+        )
     here, there = (_sizes(state) for state in (optimizer.state_dict(), saved))
     if there is None:
-        raise ValueError(
-            f"{path} is not a whole checkpoint: its optimizer is no state_dict() of {name}; save it again"
-        )
+        raise ValueError(f"{path} is not a complete checkpoint: its optimizer state is damaged{_AGAIN}")
     if here != there:
         raise ValueError(
-            f"{path} holds an optimiser of other parameters: groups of {there} tensors, here {here}"
+            f"{path} was saved with an optimizer of {there} parameter tensors per group, and this one has {here}; "
+            "make it from the same parameters as when it was saved"
         )
-    _try_out(path, saved, optimizer)
+    _try_out(path, saved, optimizer, model)
 
 
 def _sizes(state: dict[str, Any]) -> list[int] | None:
@@ -357,16 +436,24 @@ def _sizes(state: dict[str, Any]) -> list[int] | None:
     return [len(numbers) for numbers in names] if state["state"].keys() <= set(known) else None
 
 
-def _try_out(path: Path, saved: dict[str, Any], optimizer: Optimizer) -> None:
+def _try_out(path: Path, saved: dict[str, Any], optimizer: Optimizer, model: nn.Module) -> None:
     """Refuse a state from which a copy of the optimiser cannot take a step, because only that shows whether it can."""
     # Somebody else's optimiser may do anything in a step, and some need gradients of another kind than these.
     if not type(optimizer).__module__.startswith("torch.optim.") or _error_of_step(optimizer) is not None:
         return
     error = _error_of_step(optimizer, saved)
-    if error is not None:
+    if error is None:
+        return
+    name, own = type(optimizer).__name__, set(map(id, model.parameters()))
+    if own.isdisjoint(id(parameter) for group in optimizer.param_groups for parameter in group["params"]):
         raise ValueError(
-            f"{path} holds a state that {type(optimizer).__name__} cannot go on from ({_reason(error)}); save it again"
+            f"{path} was not loaded: optimizer was made from the parameters of another model; make it from this one's: "
+            f"{name}(model.parameters(), ...)"
         ) from error
+    raise ValueError(
+        f"{path}'s optimizer state does not fit this {name} ({_reason(error)}); make it from the same parameters, in "
+        f"the same order, as when it was saved, or{_AGAIN[1:]}"
+    ) from error
 
 
 def _error_of_step(optimizer: Optimizer, state: dict[str, Any] | None = None) -> Exception | None:
@@ -385,11 +472,19 @@ def _error_of_step(optimizer: Optimizer, state: dict[str, Any] | None = None) ->
 
 
 def _reason(error: Exception) -> str:
-    first = str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__}: {first}"
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" ...")
 
 
 # --- taking over ----------------------------------------------------------------------------------------------
+
+
+def _check_changeable(path: Path, model: nn.Module) -> None:
+    tensors = (*model.parameters(), *model.buffers())
+    if any(tensor.is_inference() for tensor in tensors) and not torch.is_inference_mode_enabled():
+        raise ValueError(
+            f"{path} was not loaded: model was made in torch.inference_mode(), so nothing can be loaded into it; "
+            "make it outside of that block"
+        )
 
 
 @contextmanager
@@ -403,19 +498,18 @@ def _unchanged_on_error(path: Path, model: nn.Module, optimizer: Optimizer | Non
     except BaseException as error:
         if optimizer is not None:
             optimizer.state, optimizer.param_groups = state
-        model.load_state_dict(weights)
+        kept = "nothing was changed"
+        try:
+            model.load_state_dict(weights)
+        except Exception:
+            kept = "a part of the model may be changed, so make it anew"
         if isinstance(error, Exception):
-            raise ValueError(
-                f"{path} cannot be loaded, and nothing was changed ({_reason(error)})"
-            ) from error
+            raise ValueError(f"{path} cannot be loaded, and {kept} ({_reason(error)})") from error
         raise
 
 
 _TECHNICAL = {"foreach", "fused", "capturable", "differentiable"}
 """Settings that decide how a step is computed, and not what it does."""
-
-
-_SETTING_NAMES = {"lr": "the learning rate"}
 
 
 def _settings(optimizer: Optimizer) -> dict[str, list[Any]]:
@@ -433,15 +527,16 @@ def _comparable(value: Any) -> Any:
 
 
 def _tell_settings(path: Path, before: dict[str, list[Any]], after: dict[str, list[Any]]) -> None:
-    changed = [
-        f"{_SETTING_NAMES.get(name, name)} {_each_once(after[name])} (here it was {_each_once(before[name])})"
-        for name in before
-        if before[name] != after[name]
-    ]
+    # The learning rate first, because it is what one most often wants to set.
+    changed = sorted((name for name in before if before[name] != after[name]), key=lambda name: name != "lr")
     if changed:
+        told = [
+            f"{name} to {_each_once(after[name])} (it was {_each_once(before[name])})" for name in changed
+        ]
+        name = changed[0]
         print(
-            f"{path.name} brings back {', '.join(changed)}; "
-            "to go on with another, set it in optimizer.param_groups after loading."
+            f"{path.name} set {', '.join(told)}; to change one: "
+            f"for g in optimizer.param_groups: g[{name!r}] = {before[name][0]!r}"
         )
 
 

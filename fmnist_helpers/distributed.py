@@ -73,12 +73,23 @@ class Group(NamedTuple):
         """Return a loader of this rank's part of every batch, or raise a ValueError if it cannot be shared."""
         dataset, batch_size = dataloader.dataset, dataloader.batch_size or 0
         generator = getattr(dataloader.sampler, "generator", torch.Generator())
-        if generator is None or min(len(dataset), batch_size) < self.world_size:
+        needed = f"{self.world_size} processes need {self.world_size} or more"
+        if batch_size < self.world_size:
+            raise ValueError(f"batch_size is {dataloader.batch_size}; {needed}, one sample for each")
+        if len(dataset) < self.world_size:
+            raise ValueError(f"the data set has {len(dataset)} samples; {needed}, one for each")
+        if generator is None:
             raise ValueError(
-                f"a loader to share needs batches of {self.world_size} samples or more, and a generator to shuffle by"
+                "the loader shuffles without a generator, so each process would have another order; "
+                "make it with DataLoader(..., generator=torch.Generator())"
             )
-        order = hash(tuple(generator.get_state().tolist()))
-        self.require_same("the loader", (len(dataset), batch_size, dataloader.drop_last, order))
+        self.require_same(
+            num_samples=len(dataset),
+            batch_size=batch_size,
+            drop_last=dataloader.drop_last,
+            generator_seed=generator.initial_seed(),
+            generator_state=hash(tuple(generator.get_state().tolist())),
+        )
         return DataLoader(
             dataset,
             batch_sampler=PartSampler(dataloader.batch_sampler, self.rank, self.world_size),
@@ -97,14 +108,21 @@ class Group(NamedTuple):
         loss, correct = self._sum(result.loss * (num_samples / total), correct)
         return LoopResult(loss, correct / total)
 
-    def require_same(self, what: str, value: Any) -> None:
-        """Raise a ValueError on every rank if ``value`` is not the same on all of them."""
-        values = [value] * self.world_size
+    def require_same(self, **values: Any) -> None:
+        """Raise a ValueError on every rank if one of the named values is not the same on all of them."""
+        all_values = [values] * self.world_size
         if self.world_size > 1:
-            dist.all_gather_object(values, value)
-        if any(other != value for other in values):
+            dist.all_gather_object(all_values, values)
+        first = all_values[0]
+        differing = [
+            f"{name}: process 0 has {value}, process {rank} has {others.get(name)}"
+            for name, value in first.items()
+            for rank, others in enumerate(all_values)
+            if others.get(name) != value
+        ]
+        if differing:
             raise ValueError(
-                f"the processes differ in {what}, by rank {values}; start all with the same arguments, seeds and files"
+                f"the processes differ in {differing[0]}; start all with the same arguments, seeds and files"
             )
 
     def _sum(self, *values: float) -> list[float]:
@@ -125,7 +143,10 @@ def process_group(timeout_seconds: float = 300) -> Iterator[Group]:
     if world_size == 1:
         yield Group(rank, world_size, pick_device())
         return
-    lost = f"rank {rank} of {world_size} stops: another process is gone or does not answer; start all again\n"
+    lost = (
+        f"process {rank} (of 0 to {world_size - 1}) stops: another process is gone or does not answer; "
+        "start all again\n"
+    )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(lost))
     device = torch.device("cpu")
     if torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"]):
@@ -213,17 +234,18 @@ def _train(options: argparse.Namespace, group: Group) -> None:
     del run["num_epochs"], run["checkpoint"]
     # What an optimiser does not know it saves as well: by that a checkpoint tells which run it belongs to.
     optimizer.param_groups[0]["run"] = run
-    history = load_checkpoint(path, model, optimizer).history if path.exists() else History()
-    saved = optimizer.param_groups[0].get("run", "unknown settings")
-    if saved != run:
-        raise ValueError(f"{path} belongs to a run with {saved}; give the same, or another --checkpoint")
-    group.require_same("the run and its finished epochs", (run, len(history)))
+    history = _continued(path, model, optimizer, run) if path.exists() else History()
+    group.require_same(**run, finished_epochs=len(history))
     train_loader, valid_loader, _ = make_loaders(root, options.batch_size, seed=options.seed)
     train_loader.dataset.indices = train_loader.dataset.indices[: options.num_samples]
     train_loader, valid_loader = group.share_loader(train_loader), group.share_loader(valid_loader)
     for _ in (batch for _ in history for batch in train_loader):
         pass  # Every finished epoch moves the order of samples on, so that a continued run keeps it.
-    print(f"Processes: {group.world_size} ({group.device.type}), finished epochs: {len(history)}")
+    where = f"{group.world_size} ({group.device.type}), Test Error: on the validation split"
+    print(f"Processes: {where}, finished epochs: {len(history)}")
+    if len(history) >= options.num_epochs:
+        epochs = f"{len(history)} epoch{'s' * (len(history) > 1)}"
+        print(f"{path} has {epochs} already; to train on, give a larger --num-epochs")
     shared_model, loss_fn = group.share_model(model), group.share_loss(nn.CrossEntropyLoss())
     for epoch in range(len(history) + 1, options.num_epochs + 1):
         row = run_epoch(epoch, shared_model, train_loader, valid_loader, loss_fn, optimizer)
@@ -235,6 +257,34 @@ def _train(options: argparse.Namespace, group: Group) -> None:
         print(f"Epoch {epoch}\n{'-' * 31}\nTest Error: ")
         print(f" Accuracy: {100 * valid.accuracy:>0.1f}%, Avg loss: {valid.loss:>8f}\n", flush=True)
     print(f"Done!\n{history}", flush=True)
+
+
+def _continued(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, run: dict[str, Any]
+) -> History:
+    """Load the checkpoint of this run, or raise a ValueError if it is another's."""
+    try:
+        # Settings that come back are the same, or are told below.
+        with redirect_stdout(None):
+            history = load_checkpoint(path, model, optimizer).history
+    except ValueError as error:
+        raise ValueError(f"{error}; here, give another --checkpoint") from error
+    saved = optimizer.param_groups[0].get("run")
+    if not isinstance(saved, dict) or saved.keys() != run.keys():
+        raise ValueError(f"{path} was not written by this program; give another --checkpoint")
+    differing = [
+        f"{_option(name)}{saved[name]} (here {value})" for name, value in run.items() if saved[name] != value
+    ]
+    if differing:
+        raise ValueError(
+            f"{path} belongs to a run with {' and '.join(differing)}; give the same, or another --checkpoint"
+        )
+    return history
+
+
+def _option(name: str) -> str:
+    # Which data it is, no option says.
+    return "FMNIST_SOURCE=" if name == "data" else f"--{name.replace('_', '-')} "
 
 
 if __name__ == "__main__":

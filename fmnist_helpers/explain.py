@@ -24,8 +24,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader
 
-from fmnist_helpers.plain import whole_number
-
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 _REFUSALS = (RuntimeError, IndexError, TypeError, ValueError)
@@ -291,18 +289,6 @@ def _tell_once(model: nn.Module, loss: float) -> None:
         )
 
 
-def require_whole_number(name: str, value: Any) -> int:
-    """Return a count or a seed as an int, whatever kind of whole number it is (Python's, NumPy's, a tensor's).
-
-    Raises:
-        ValueError: if it is a fraction, a float, a truth value, or no number at all.
-    """
-    number = whole_number(value)
-    if number is None:
-        raise ValueError(f"{name} is {value!r}; a whole number is needed")
-    return number
-
-
 # --- around a batch ----------------------------------------------------------------------------------------
 
 
@@ -411,7 +397,7 @@ def _explain_labels(labels: Tensor, logits: Tensor) -> str | None:
     if labels.ndim != 1:
         return (
             f"the labels have shape {tuple(labels.shape)} and are {labels.dtype}; "
-            f"whole numbers of shape ({len(logits)},), one class a sample, are needed"
+            f"integers of shape ({len(logits)},), one class per sample, are needed"
         )
     if labels.dtype != torch.int64:
         return f"the labels are {labels.dtype}; class numbers must be torch.int64"

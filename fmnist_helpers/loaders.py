@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 from torchvision.datasets import FashionMNIST
 from torchvision.transforms import ToTensor
 
-from fmnist_helpers.explain import require_whole_number
+from fmnist_helpers.plain import require_whole_number
 
 Batch = tuple[Tensor, Tensor]
 

@@ -24,9 +24,9 @@ from fmnist_helpers.explain import (
     explained,
     guarded,
     number_of_classes,
-    require_whole_number,
 )
 from fmnist_helpers.history import EpochResult, History
+from fmnist_helpers.plain import require_whole_number
 from fmnist_helpers.progress import progress_bar
 
 PRINT_EVERY = 100

@@ -22,6 +22,22 @@ def whole_number(value: Any) -> int | None:
         return None
 
 
+def require_whole_number(name: str, value: Any, least: int | None = None, most: int | None = None) -> int:
+    """Return a count or a seed as an int, whatever kind of whole number it is (Python's, NumPy's, a tensor's).
+
+    Raises:
+        ValueError: if it is a fraction, a float, a truth value, no number at all, below ``least`` or above ``most``.
+    """
+    number = whole_number(value)
+    limits = "" if least is None else f"{least} or above" if most is None else f"from {least} to {most}"
+    if number is None:
+        rest = limits and f"{', ' if most is None else ' '}{limits}"
+        raise ValueError(f"{name} is {shown(value)}; it must be an integer (int){rest}")
+    if limits and not least <= number <= (number if most is None else most):
+        raise ValueError(f"{name} is {number}; it must be {limits}")
+    return number
+
+
 def real_number(value: Any) -> float | None:
     """Return a number in any guise (``float``, a fraction, NumPy's, a tensor of one) as a ``float``; None for all else.
 
@@ -38,6 +54,17 @@ def real_number(value: Any) -> float | None:
 
 def _is_truth_value(value: Any) -> bool:
     return isinstance(value, bool | np.bool_) or "bool" in str(getattr(value, "dtype", ""))
+
+
+def shown(value: Any) -> str:
+    """Name a value behind "is" in a sentence: its type, and itself where that is short."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    text, kind = repr(value), type(value).__name__
+    if len(text) < 60 and "\n" not in text and not text.startswith("<"):
+        return f"{text} ({kind})"
+    is_array = isinstance(value, np.ndarray | Tensor) and not text.startswith("<")
+    return f"of type {kind} and shape {tuple(value.shape)}" if is_array else f"of type {kind}"
 
 
 def plain(value: Any) -> Any:

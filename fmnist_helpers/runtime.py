@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fmnist_helpers.explain import require_whole_number
 from fmnist_helpers.model import IMAGE_SHAPE, NeuralNetwork
+from fmnist_helpers.plain import require_whole_number
 
 
 def pick_device() -> torch.device:
@@ -54,9 +54,7 @@ def seed_everything(seed: int) -> None:
     Raises:
         ValueError: if ``seed`` is not in 0 … 2**32 - 1, the range that NumPy accepts.
     """
-    seed = require_whole_number("seed", seed)
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed}; choose a whole number from 0 to {2**32 - 1}")
+    seed = require_whole_number("seed", seed, 0, 2**32 - 1)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import errno
 import io
 import os
 import pickle
+import re
+import zipfile
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -150,23 +153,34 @@ def assert_refused(path, model, optimizer, message: str, error: type[Exception] 
     assert optimizer is None or same(before[1], optimizer.state_dict())
 
 
-def test_missing_file_is_refused(trained, tmp_path):
-    assert_refused(tmp_path / "none.pt", *trained, "there is no checkpoint", FileNotFoundError)
-    assert_refused(tmp_path, *trained, "there is no checkpoint", FileNotFoundError)
+UNREADABLE = r"\w+\.pt cannot be read as a file of save_checkpoint; if it is one, copy or save it again$"
+
+
+def test_missing_file_is_refused_with_the_folder_that_was_looked_in(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here, give = re.escape(str(tmp_path)), "give the path that save_checkpoint returned$"
+    words = f"^there is no checkpoint none.pt in {here}; {give}"
+    assert_refused(Path("none.pt"), *trained, words, FileNotFoundError)
+    with pytest.raises(
+        FileNotFoundError, match=f"^there is no folder {re.escape(str(tmp_path / 'runs'))}; {give}"
+    ):
+        fh.load_checkpoint("runs/none.pt", *trained)
+    words = f"^{here} is a folder; give the path of a checkpoint in it$"
+    assert_refused(tmp_path, *trained, words, FileNotFoundError)
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.9, 0.999])
 def test_truncated_file_is_refused(saved, trained, share):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(share * len(content))])
-    assert_refused(saved, *trained, "is not a checkpoint, or it is damaged")
+    assert_refused(saved, *trained, UNREADABLE)
 
 
 def test_one_flipped_bit_in_a_weight_is_refused(saved, trained):
     content = bytearray(saved.read_bytes())
     content[content.index(trained[0][0].weight.detach().numpy().tobytes()) + 2] ^= 1
     saved.write_bytes(content)
-    assert_refused(saved, *trained, "is not a checkpoint, or it is damaged")
+    assert_refused(saved, *trained, UNREADABLE)
 
 
 # Each first character is another instruction to a pickle reader, so each fails in another way.
@@ -174,14 +188,54 @@ def test_one_flipped_bit_in_a_weight_is_refused(saved, trained):
 def test_text_file_is_refused(trained, tmp_path, text):
     path = tmp_path / "notes.pt"
     path.write_text(text, encoding="latin-1")
-    assert_refused(path, *trained, "is not a checkpoint, or it is damaged")
+    assert_refused(path, *trained, UNREADABLE)
 
 
-@pytest.mark.parametrize("content", [{"weight": torch.zeros(3)}, torch.zeros(3), {"format": "another"}])
+FOREIGN = r"was written by torch.save, not by save_checkpoint; "
+
+
+@pytest.mark.parametrize(
+    "content", [torch.zeros(3), {"format": "another"}, {}, {"epoch": 1, "w": torch.ones(2)}]
+)
 def test_foreign_pytorch_file_is_refused(trained, tmp_path, content):
     path = tmp_path / "foreign.pt"
     torch.save(content, path)
-    assert_refused(path, *trained, "is a PyTorch file, but not written by save_checkpoint")
+    assert_refused(path, *trained, rf"{FOREIGN}torch.load\('.*foreign.pt'\) shows what it holds$")
+
+
+def test_a_state_dict_is_refused_with_what_loads_it(trained, tmp_path):
+    path, model = tmp_path / "sd.pth", make_model()
+    torch.save(trained[0].state_dict(), path)
+    with pytest.raises(ValueError, match=FOREIGN) as refused:
+        fh.load_checkpoint(path, model)
+    # The command of the sentence does what the sentence says.
+    eval(str(refused.value).partition("if it is a state_dict, ")[2].removesuffix(" loads it"))
+    assert same(model.state_dict(), trained[0].state_dict())
+
+
+def test_a_whole_model_is_not_called_damaged(trained, tmp_path):
+    torch.save(trained[0], path := tmp_path / "whole.pth")
+    words = r"whole.pth holds more than tensors and plain values, as torch.save\(model\) writes it; save the model "
+    assert_refused(path, *trained, words)
+    torch.save(trained[0].state_dict(), path, _use_new_zipfile_serialization=False)
+    assert_refused(
+        path, *trained, "cannot be read as a file of save_checkpoint; if it is one, copy or save it again"
+    )
+
+
+def test_neither_a_broken_disk_nor_too_little_memory_is_the_fault_of_the_file(saved, trained, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", lambda *arguments, **options: torch.empty(1 << 58))
+        words = (
+            r"there is too little free memory to load .*model\.pt; shut down other notebooks, and try again$"
+        )
+        assert_refused(saved, *trained, words, MemoryError)
+
+    def fail(*arguments):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(zipfile, "ZipFile", fail)
+    assert_refused(saved, *trained, rf"{os.strerror(errno.EIO)}: '.*model\.pt'$", OSError)
 
 
 class Malicious:
@@ -202,7 +256,8 @@ def test_malicious_file_is_refused_and_not_executed(saved, trained, tmp_path, as
         torch.save(content, path)
     else:
         path.write_bytes(pickle.dumps(content))
-    assert_refused(path, *trained, "is not a checkpoint, or it is damaged")
+    words = "holds more than tensors and plain values" if as_pytorch_file else UNREADABLE
+    assert_refused(path, *trained, words)
     assert not trap.exists()
     # The trap works: a reader without weights_only would have walked into it.
     if as_pytorch_file:
@@ -217,10 +272,14 @@ def test_malicious_file_is_refused_and_not_executed(saved, trained, tmp_path, as
     [
         (
             make_model(hidden=9),
-            r"another model: 7 of its tensors .* 0.bias, is \(8,\) in the file and \(9,\)",
+            r"model.pt does not fit Sequential: 7 differences in names, shapes or types, first 0.weight \(file: "
+            r"shape \(8, 6\), here: shape \(9, 6\)\); build the model that was saved$",
         ),
-        (nn.Linear(6, 3), "another model: .* differ from Linear's; the first, 0.bias, .* missing here"),
-        (nn.Sequential(*make_model(), nn.Linear(3, 3)), "another model: 2 .* 4.bias, is missing in the file"),
+        (nn.Linear(6, 3), r"fit Linear: 11 .*, first weight \(file: missing, here: shape \(3, 6\)\)"),
+        (
+            nn.Sequential(*make_model(), nn.Linear(3, 3)),
+            r"does not fit Sequential: 2 .* 4.weight \(file: missing, here: shape",
+        ),
     ],
     ids=["other sizes", "other layers", "one layer more"],
 )
@@ -228,29 +287,36 @@ def test_other_model_is_refused(saved, other, message):
     assert_refused(saved, other, OPTIMIZERS["Adam"](other), message)
 
 
+ALONE = r"make that one, or load the model alone with load_checkpoint\(path, model\)$"
+
+
 @pytest.mark.parametrize("other", [torch.optim.SGD, torch.optim.AdamW, torch.optim.RMSprop])
 def test_other_optimiser_is_refused(saved, other):
     model = make_model()
     optimizer = other(model.parameters(), lr=0.1)
-    assert_refused(saved, model, optimizer, f"holds the state of Adam, not of {other.__name__}$")
+    assert_refused(
+        saved, model, optimizer, f"was saved with the optimizer Adam, not {other.__name__}; {ALONE}"
+    )
 
 
 def test_optimiser_of_other_parameters_is_refused(saved):
     model = make_model()
     optimizer = torch.optim.Adam(model[0].parameters())
-    message = r"optimiser of other parameters: groups of \[6\] tensors, here \[2\]"
+    message = r"with an optimizer of \[6\] parameter tensors per group, and this one has \[2\]; make it from the same"
     assert_refused(saved, model, optimizer, message)
 
 
 def test_file_without_optimiser_is_refused_if_one_is_wanted(trained, tmp_path):
     path = fh.save_checkpoint(tmp_path / "model.pt", trained[0])
-    assert_refused(path, *trained, "was saved without its optimiser")
+    assert_refused(
+        path, *trained, r"was saved without an optimizer; load it with load_checkpoint\(path, model\)$"
+    )
 
 
 # --- whole or not at all -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()], ids=["disk", "stop"])
+@pytest.mark.parametrize("error", [OSError(28, "no space left"), KeyboardInterrupt()], ids=["disk", "stop"])
 def test_failed_write_leaves_the_old_file_and_nothing_else(saved, trained, monkeypatch, error):
     before = saved.read_bytes()
 
@@ -263,6 +329,31 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(saved, trained, monke
         fh.save_checkpoint(saved, *trained)
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_full_disk_is_named_as_such(saved, trained):
+    """PyTorch itself says "unexpected pos". Files that may not grow fail as a full disk does."""
+    resource = pytest.importorskip("resource")
+    before, limits = saved.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=rf"{os.strerror(errno.EFBIG)}: '.*model\.pt'$"):
+            fh.save_checkpoint(saved, *trained)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert saved.read_bytes() == before
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_an_earlier_error_of_the_disk_is_not_to_blame(saved, trained):
+    model, optimizer = trained
+    optimizer.param_groups[0]["note"] = lambda: 0
+    try:
+        fh.load_checkpoint("none.pt", model)
+    except FileNotFoundError:
+        assert_not_written(
+            saved, lambda: fh.save_checkpoint(saved, model, optimizer), "param_groups[0]['note'] is"
+        )
 
 
 def test_good_write_replaces_the_old_file_and_leaves_nothing_else(saved, trained):
@@ -359,21 +450,38 @@ def with_row(place: int, value: object) -> dict:
             with_row(1, np.ones(3)),
             "history[1].train_loss is array([1., 1., 1.]) (ndarray); it must be a number",
         ),
-        (with_row(1, torch.ones(3)), "history[1].train_loss is a Tensor of shape (3,); it must be a number"),
-        (with_row(0, 1.5), "history[1].epoch is 1.5 (float); it must be a whole number"),
-        ({"history": [ROW[:4]]}, "history[0] is (1, 2.0, 0.25, 1.5) (tuple); a row holds 6 numbers: epoch, "),
-        ({"history": [{"epoch": 1}]}, "history[0] is {'epoch': 1} (dict); a row holds 6 numbers: epoch, "),
+        (
+            with_row(1, torch.ones(3)),
+            "history[1].train_loss is tensor([1., 1., 1.]) (Tensor); it must be a number",
+        ),
+        (with_row(0, 1.5), "history[1].epoch is 1.5 (float); it must be an integer (int)"),
+        (
+            {"history": [ROW[:4]]},
+            "history[0] is (1, 2.0, 0.25, 1.5) (tuple); the history that fit returns has 6 n",
+        ),
+        (
+            {"history": [0.5, 0.4]},
+            "history[0] is 0.5 (float); the history that fit returns has 6 numbers per row",
+        ),
+        (
+            {"history": [{"epoch": 1}]},
+            "history[0] is {'epoch': 1} (dict); the history that fit returns has 6 n",
+        ),
         (
             {"history": {"loss": [1.0]}},
             "history is {'loss': [1.0]} (dict); it must be a list of rows, as fit",
         ),
         ({"history": Path("log")}, "it must be a list of rows, as fit returns it"),
-        ({"epoch": 1.5}, "epoch is 1.5 (float); it must be a whole number, 0 or above"),
-        ({"epoch": -1}, "epoch is -1 (int); it must be a whole number, 0 or above"),
-        ({"epoch": None}, "epoch is None (NoneType); it must be a whole number, 0 or above"),
-        ({"classes": "coat"}, "classes are 'coat' (str); they must be a list of names"),
-        ({"classes": [Path("coat")]}, "(list); they must be a list of names"),
-        ({"classes": 10}, "classes are 10 (int); they must be a list of names"),
+        ({"epoch": 1.5}, "epoch is 1.5 (float); it must be an integer (int), 0 or above"),
+        ({"epoch": -1}, "epoch is -1; it must be 0 or above"),
+        ({"epoch": None}, "epoch is None (NoneType); it must be an integer (int), 0 or above"),
+        ({"classes": "coat"}, "classes is 'coat' (str); it must be a list of names"),
+        ({"classes": ["a", Path("coat")]}, "classes[1] is "),
+        (
+            {"classes": [*9 * ["a"], None]},
+            "classes[9] is None (NoneType); each class must be a name (str) or an integer (int)",
+        ),
+        ({"classes": 10}, "classes is 10 (int); it must be a list of names"),
     ],
     ids=str,
 )
@@ -402,17 +510,20 @@ class Strange:
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        (Path("data"), f"is {Path('data')!r} ({type(Path('data')).__name__}), which cannot be loaded"),
+        (
+            Path("data"),
+            f"optimizer.param_groups[0]['note'] is {Path('data')!r} ({type(Path('data')).__name__}), which a che",
+        ),
         (
             Strange(),
-            "is of the kind Strange, which cannot be loaded with weights_only=True; make it a number,",
+            "is of type Strange, which a checkpoint cannot hold; make it a number, a text or a tensor",
         ),
-        ([0, {"a": Strange()}], "param_groups'][0]['note'][1]['a'] is of the kind Strange"),
-        (lambda: 0, "is of the kind function"),
-        (np.datetime64("2026-01-01"), "is datetime.date(2026, 1, 1) (date), which cannot be loaded"),
+        ([0, {"a": Strange()}], ": optimizer.param_groups[0]['note'][1]['a'] is of type Strange"),
+        (lambda: 0, "is of type function"),
+        (np.datetime64("2026-01-01"), "is datetime.date(2026, 1, 1) (date), which a checkpoint cannot hold"),
         (np.array([Path("data")]), "['note'][0] is"),
-        ({Path("data"): 1}, "a key of optimizer['param_groups'][0]['note'] is"),
-        (Fraction(1, 3), "is Fraction(1, 3) (Fraction), which cannot be loaded"),
+        ({Path("data"): 1}, "a key of optimizer.param_groups[0]['note'] is"),
+        (Fraction(1, 3), "is Fraction(1, 3) (Fraction), which a checkpoint cannot hold"),
     ],
     ids=["path", "strange", "nested", "function", "date", "array of paths", "key", "fraction"],
 )
@@ -423,22 +534,46 @@ def test_a_value_that_nobody_could_load_is_named(saved, trained, value, sentence
     layer = Noted(2, 2)
     layer.note = Strange()
     assert_not_written(
-        saved, lambda: fh.save_checkpoint(saved, layer), "model['_extra_state'] is of the kind"
+        saved,
+        lambda: fh.save_checkpoint(saved, layer),
+        "model.state_dict()['_extra_state'] is of type Strange",
     )
 
 
 def test_things_in_another_things_place_are_refused(saved, trained):
     model, optimizer = trained
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1)
-    sentence = "the optimiser is of the kind StepLR; give one of torch.optim, or None"
-    assert_not_written(saved, lambda: fh.save_checkpoint(saved, model, schedule), sentence)
-    sentence = "the model is of the kind OrderedDict; give the nn.Module itself"
-    assert_not_written(saved, lambda: fh.save_checkpoint(saved, model.state_dict()), sentence)
-    for arguments in ((model.state_dict(), optimizer), (model, schedule)):
-        with pytest.raises(
-            ValueError, match=r"model\.pt was not loaded: the (model|optimiser) is of the kind"
-        ):
+    found = {
+        (model, schedule): "optimizer is of type StepLR; give None or an optimizer",
+        (
+            model,
+            torch.optim.SGD,
+        ): "optimizer is the class SGD; give None or an optimizer, as in SGD(model.parameters())",
+        (model, nn.Linear): "optimizer is the class Linear; give None or an optimizer",
+        (fh.NeuralNetwork, None): "model is the class NeuralNetwork; give a model, as in NeuralNetwork()",
+        (torch.optim.SGD, None): "model is the class SGD; give a model",
+        (optimizer, model): "model is of type Adam; give a model",
+    }
+    states = [
+        (
+            (model.state_dict(), None),
+            "model is of type OrderedDict; give a model itself, not its state_dict()",
+        ),
+        (
+            (model, optimizer.state_dict()),
+            "optimizer is of type dict; give None or an optimizer itself, not its state_dict()",
+        ),
+    ]
+    for arguments, sentence in [*found.items(), *states]:
+        assert_not_written(saved, lambda arguments=arguments: fh.save_checkpoint(saved, *arguments), sentence)
+        with pytest.raises(ValueError) as refused:
             fh.load_checkpoint(saved, *arguments)
+        assert str(refused.value) == f"{saved} was not loaded: {sentence}"
+    for call in (fh.save_checkpoint, fh.load_checkpoint):
+        with pytest.raises(
+            ValueError, match=r"^path is of type Sequential; give path, model and optimizer in this ord"
+        ):
+            call(model, saved)
 
 
 # --- compiled and wrapped models ---------------------------------------------------------------------------
@@ -477,7 +612,7 @@ def test_a_file_of_an_earlier_version_with_the_wrappers_names_is_read(saved, tra
 
 def test_another_model_is_named_by_its_own_name_and_not_by_its_wrappers(saved):
     other = torch.compile(nn.Linear(6, 3), backend="eager")
-    assert_refused(saved, other, None, "another model: .* differ from Linear's; the first, 0.bias, ")
+    assert_refused(saved, other, None, r"fit Linear: 11 differences in .*, first weight \(")
 
 
 # --- a checkpoint that is wrong somewhere ------------------------------------------------------------------
@@ -497,6 +632,8 @@ def change(*places: object, to: object = None):
     return spoil
 
 
+AGAIN = "; train and save again$"
+STATE_DAMAGED = f"a.pt is not a complete checkpoint: its optimizer state is damaged{AGAIN}"
 GROUP = ("optimizer", "param_groups", 0)
 STATE = ("optimizer", "state", 0)
 SPOILT = {
@@ -506,89 +643,113 @@ SPOILT = {
     "no epoch": (change("epoch"), "'epoch' is missing"),
     "no history": (change("history"), "'history' is missing"),
     "no classes": (change("classes"), "'classes' is missing"),
-    "list for model": (change("model", to=[1]), r"its model is \[1\] \(list\), not a dictionary of tensors"),
+    "list for model": (
+        change("model", to=[1]),
+        r": model is \[1\] \(list\), not a dictionary of tensors; tr",
+    ),
     "tensor for model": (
         change("model", to=torch.ones(2)),
-        r"its model is a Tensor of shape \(2,\), not a dict",
+        r"a complete checkpoint: model is tensor\(\[1., 1.\]\) \(Tensor\), not a dict",
     ),
-    "text for history": (change("history", to="none"), r"its history is 'none' \(str\), not a list of rows"),
+    "text for history": (
+        change("history", to="none"),
+        r"history is 'none' \(str\), not a list of rows; train",
+    ),
     "short row": (
         change("history", 0, to=(1, 2)),
-        r"its history\[0\] is \(1, 2\) \(tuple\); a row holds 6 numbers",
+        r"complete checkpoint: history\[0\] is \(1, 2\) \(tuple\); the .* has 6 numbers per row; train and save again$",
     ),
-    "long row": (change("history", 0, to=[1] * 7), r"its history\[0\] is .*; a row holds 6 numbers"),
-    "number for row": (change("history", 0, to=3), r"its history\[0\] is 3 \(int\); a row holds 6 numbers"),
+    "long row": (
+        change("history", 0, to=[1] * 7),
+        r"history\[0\] is .*; the history that fit returns has 6 n",
+    ),
+    "number for row": (change("history", 0, to=3), r"history\[0\] is 3 \(int\); the history that fit ret"),
     "text in row": (
         change("history", 0, to=[1, 2, 3, 4, "x", 6]),
         r"history\[0\].valid_accuracy is 'x' \(str\);",
     ),
-    "epoch half": (change("epoch", to=0.5), r"its epoch is 0.5 \(float\); it must be a whole number"),
+    "epoch half": (
+        change("epoch", to=0.5),
+        rf"epoch is 0.5 \(float\); it must be an integer \(int\), 0 or above{AGAIN}",
+    ),
     "epoch below": (
         change("epoch", to=-2),
-        r"its epoch is -2 \(int\); it must be a whole number, 0 or above",
+        f"epoch is -2; it must be 0 or above{AGAIN}",
     ),
-    "text for classes": (change("classes", to="ab"), r"its classes is 'ab' \(str\), not a tuple of names"),
+    "text for classes": (change("classes", to="ab"), r"classes is 'ab' \(str\), not a tuple of names"),
     "dicts for classes": (
         change("classes", to=[{}]),
-        r"its classes are \[\{\}\] \(list\); they must be a list",
+        rf"classes\[0\] is \{{\}} \(dict\); each class must be a name \(str\) or an integer \(int\){AGAIN}",
     ),
     "one weight missing": (
         change("model", "0.bias"),
-        r"the first, 0.bias, is missing in the file and \(8,\) here",
+        r": 1 difference in names, .*, first 0.bias \(file: missing, here: shape \(8,\)\); build the model that was",
     ),
     "one weight too many": (
         change("model", "9.bias", to=torch.ones(1)),
-        r"9.bias, is \(1,\) .* missing here",
+        r"first 9.bias \(file: shape \(1,\), here: missing\)",
     ),
     "a name twice": (
         change("model", "_orig_mod.0.bias", to=torch.ones(8)),
-        r"_orig_mod.0.bias, is \(8,\) in the file and missing here",
+        r"_orig_mod.0.bias \(file: shape \(8,\), here: missing\)",
     ),
     "number for a key": (
         change("model", 7, to=torch.ones(1)),
-        "another model: 1 of its tensors differ .*, 7, is",
+        r"1 difference in names, shapes or types, first 7 \(file",
     ),
     "other shape": (
         change("model", "0.bias", to=torch.ones(9)),
-        r"0.bias, is \(9,\) in the file and \(8,\) here",
+        r"0.bias \(file: shape \(9,\), here: shape \(8,\)\)",
     ),
-    "number for a weight": (change("model", "0.bias", to=0.5), r"0.bias, is no tensor in the file"),
-    "whole numbers": (
+    "number for a weight": (change("model", "0.bias", to=0.5), r"0.bias \(file: no tensor, here"),
+    "integers": (
         change("model", "0.bias", to=torch.arange(8)),
-        r"is \(8,\) of whole numbers in the file",
+        r"\(file: shape \(8,\) of integers, here: shape \(8,\)\)",
     ),
-    "complex": (change("model", "0.bias", to=torch.ones(8) * 1j), r"is \(8,\) of complex in the file"),
-    "no numbers": (change("model", "0.bias", to=torch.ones(8, device="meta")), r"is without numbers"),
-    "list for optimiser": (change("optimizer", to=[1]), r"its optimizer is \[1\] \(list\), not a dictionary"),
-    "no groups": (change("optimizer", "param_groups"), r"its optimizer is no state_dict\(\) of Adam"),
-    "number for a group": (change(*GROUP, to=3), r"its optimizer is no state_dict\(\) of Adam"),
-    "no parameters": (change(*GROUP, "params"), r"its optimizer is no state_dict\(\) of Adam"),
-    "parameter twice": (change(*GROUP, "params", 1, to=5), r"its optimizer is no state_dict\(\) of Adam"),
+    "complex": (change("model", "0.bias", to=torch.ones(8) * 1j), r"\(file: shape \(8,\) of complex, here"),
+    "no numbers": (change("model", "0.bias", to=torch.ones(8, device="meta")), r"\(file: without numbers"),
+    "list for optimiser": (change("optimizer", to=[1]), r"optimizer is \[1\] \(list\), not a dictionary"),
+    "no groups": (change("optimizer", "param_groups"), STATE_DAMAGED),
+    "number for a group": (change(*GROUP, to=3), STATE_DAMAGED),
+    "no parameters": (change(*GROUP, "params"), STATE_DAMAGED),
+    "parameter twice": (change(*GROUP, "params", 1, to=5), STATE_DAMAGED),
     "lists as parameters": (
         change(*GROUP, "params", 1, to=[1]),
-        r"its optimizer is no state_dict\(\) of Adam",
+        STATE_DAMAGED,
     ),
     "state of nobody": (
         change("optimizer", "state", 77, to={}),
-        r"its optimizer is no state_dict\(\) of Adam",
+        STATE_DAMAGED,
     ),
-    "fewer parameters": (change(*GROUP, "params", 5), r"its optimizer is no state_dict\(\) of Adam"),
-    "no rate": (change(*GROUP, "lr"), r"a state that Adam cannot go on from \(KeyError: 'lr'\)"),
-    "text for rate": (change(*GROUP, "lr", to="fast"), r"a state that Adam cannot go on from \("),
-    "one beta": (change(*GROUP, "betas", to=(0.9,)), r"a state that Adam cannot go on from \(ValueError: "),
+    "fewer parameters": (change(*GROUP, "params", 5), STATE_DAMAGED),
+    "no rate": (
+        change(*GROUP, "lr"),
+        r"a.pt's optimizer state does not fit this Adam \(KeyError: 'lr'\); make it",
+    ),
+    "text for rate": (change(*GROUP, "lr", to="fast"), r"optimizer state does not fit this Adam \("),
+    "one beta": (
+        change(*GROUP, "betas", to=(0.9,)),
+        r"optimizer state does not fit this Adam \(ValueError: ",
+    ),
     "half a state": (
         change(*STATE, "exp_avg"),
-        r"a state that Adam cannot go on from \(KeyError: 'exp_avg'\)",
+        r"this Adam \(KeyError: 'exp_avg'\); make it from the same parameters, .*, or train and save again$",
     ),
-    "other state": (change(*STATE, "exp_avg", to=torch.ones(2, 2)), "a state that Adam cannot go on from "),
-    "one number": (change(*STATE, "exp_avg_sq", to=torch.ones(())), "a state that Adam cannot go on from "),
-    "number for state": (change(*STATE, to=3), "a state that Adam cannot go on from "),
+    "other state": (
+        change(*STATE, "exp_avg", to=torch.ones(2, 2)),
+        "optimizer state does not fit this Adam ",
+    ),
+    "one number": (
+        change(*STATE, "exp_avg_sq", to=torch.ones(())),
+        "optimizer state does not fit this Adam ",
+    ),
+    "number for state": (change(*STATE, to=3), "optimizer state does not fit this Adam "),
     "newer": (
         change("format", to="fmnist-course-checkpoint-2"),
-        "of the form 'fmnist-course-checkpoint-2'; this ver",
+        "has the format 'fmnist-course-checkpoint-2', and this .*-1'; update the course, or train and save again$",
     ),
-    "no version": (change("format"), "is a PyTorch file, but not written by save_checkpoint"),
-    "number for version": (change("format", to=1), "is a PyTorch file, but not written by save_checkpoint"),
+    "no version": (change("format"), FOREIGN),
+    "number for version": (change("format", to=1), FOREIGN),
 }
 
 
@@ -663,9 +824,72 @@ def test_what_fails_half_way_is_taken_back(tmp_path, error):
     with pytest.raises(expected) as raised:
         fh.load_checkpoint(path, fresh, optimizers[1])
     if expected is ValueError:
-        assert str(raised.value).endswith("and nothing was changed (RuntimeError: the layer)")
+        assert str(raised.value).endswith("and nothing was changed (RuntimeError: the layer is full)")
     assert all(map(torch.equal, weights, fresh.parameters()))
     assert optimizers[1].param_groups[0]["lr"] == 0.2
+
+
+def test_an_optimiser_of_another_model_is_to_blame_and_not_the_file(saved):
+    """The file fits; an optimiser that was made before the model was built anew is the usual cause."""
+    model, older = make_model(), make_model(hidden=9)
+    optimizer = OPTIMIZERS["Adam"](older)
+    words = (
+        r"model.pt was not loaded: optimizer was made from the parameters of another model; make it from this one's: "
+        r"Adam\(model.parameters\(\), ...\)$"
+    )
+    assert_refused(saved, model, optimizer, words)
+    fh.load_checkpoint(saved, model, OPTIMIZERS["Adam"](model))
+
+
+def test_an_optimiser_with_parameters_in_another_order_is_told_of_the_order(saved):
+    model = make_model()
+    optimizer = torch.optim.Adam(list(model.parameters())[::-1], lr=0.01)
+    assert_refused(
+        saved, model, optimizer, "make it from the same parameters, in the same order, as when it was"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (
+            lambda: nn.Sequential(nn.LazyLinear(8)),
+            "here: not made yet); call the model with a batch of images first",
+        ),
+        (
+            lambda: nn.Linear(6, 3, device="meta"),
+            "here: without numbers (on the device meta)); make the model without torch.device('meta')",
+        ),
+    ],
+    ids=["lazy", "meta"],
+)
+def test_a_model_that_has_no_numbers_yet_is_not_called_another(saved, make, sentence):
+    with pytest.raises(ValueError) as refused:
+        fh.load_checkpoint(saved, make())
+    assert str(refused.value).endswith(sentence)
+
+
+def test_a_model_of_inference_mode_is_told_where_it_was_made(saved, trained):
+    with torch.inference_mode():
+        model = make_model()
+        fh.load_checkpoint(saved, model)
+    words = r"model.pt was not loaded: model was made in torch.inference_mode\(\), so .*; make it outside of that b"
+    assert_refused(saved, model, None, words)
+
+
+def test_what_can_be_put_back_no_more_is_told_and_the_reason_is_whole(tmp_path):
+    """A tensor whose numbers share one place in memory cannot be written to, by a file or by what puts it back."""
+    path = fh.save_checkpoint(tmp_path / "a.pt", nn.Linear(3, 3))
+    model = nn.Linear(3, 3)
+    model.bias = nn.Parameter(torch.zeros(1).expand(3))
+    with pytest.raises(ValueError) as refused:
+        fh.load_checkpoint(path, model)
+    said = str(refused.value)
+    assert said.startswith(
+        f"{path} cannot be loaded, and a part of the model may be changed, so make it anew (Runt"
+    )
+    # PyTorch's first line says nothing but the name of the class.
+    assert 'named "bias"' in said and "\n" not in said
 
 
 SETTINGS = {
@@ -730,17 +954,24 @@ def load_into(path, **settings) -> torch.optim.Optimizer:
 
 
 def test_a_rate_that_comes_back_is_told_in_one_line(saved, capsys):
-    assert load_into(saved, lr=0.5).param_groups[0]["lr"] == 0.01
-    assert capsys.readouterr().out == (
-        "model.pt brings back the learning rate 0.01 (here it was 0.5); "
-        "to go on with another, set it in optimizer.param_groups after loading.\n"
+    optimizer = load_into(saved, lr=0.5)
+    assert optimizer.param_groups[0]["lr"] == 0.01
+    said = capsys.readouterr().out
+    # The command of the line does what the line says.
+    exec(said.partition("to change one: ")[2])
+    assert optimizer.param_groups[0]["lr"] == 0.5
+    assert said == (
+        "model.pt set lr to 0.01 (it was 0.5); to change one: for g in optimizer.param_groups: g['lr'] = 0.5\n"
     )
 
 
 def test_other_settings_that_come_back_are_told_too(saved, capsys):
     load_into(saved, lr=torch.tensor(0.5), betas=(0.5, 0.9))
     told = capsys.readouterr().out
-    assert "betas (0.9, 0.999) (here it was (0.5, 0.9)), the learning rate 0.01 (here it was 0.5)" in told
+    assert (
+        "model.pt set lr to 0.01 (it was 0.5), betas to (0.9, 0.999) (it was (0.5, 0.9)); to change one: "
+        in told
+    )
     assert told.count("\n") == 1
 
 
@@ -759,4 +990,4 @@ def test_each_groups_rate_is_told(tmp_path, capsys):
 
     path = fh.save_checkpoint(tmp_path / "a.pt", model := make_model(), make(model, 0.1, 0.2))
     fh.load_checkpoint(path, fresh := make_model(), make(fresh, 0.3, 0.3))
-    assert "the learning rate 0.1 and 0.2 (here it was 0.3)" in capsys.readouterr().out
+    assert "a.pt set lr to 0.1 and 0.2 (it was 0.3); to" in capsys.readouterr().out

@@ -134,7 +134,7 @@ REFUSALS = {
         small_model(),
         IMAGES,
         nn.functional.one_hot(LABELS, 10),
-        ["labels have shape (6, 10) and are torch.int64", "one class a sample"],
+        ["labels have shape (6, 10) and are torch.int64", "one class per sample"],
     ),
 }
 
@@ -152,7 +152,7 @@ def test_batch_that_does_not_fit_is_explained(loop, case):
 
 @both_loops
 def test_loader_that_makes_no_batches_is_explained(loop):
-    with pytest.raises(ValueError, match=r"the labels have shape \(\) .*one class a sample"):
+    with pytest.raises(ValueError, match=r"the labels have shape \(\) .*one class per sample"):
         run(loop, DataLoader(garments(), batch_size=None), small_model())
 
 

@@ -26,7 +26,8 @@ MAY_USE = {
     "recipes": {"", "recipes"},
     "exercises": {"", "data"},
     "widgets": {"", "data", "recipes"},
-    "grading": {"", "exercises"},
+    "course": {"", "data"},
+    "grading": {"", "exercises", "course"},
 }
 """Which rooms the modules of a room may use beside their own; "" is what lies at the top of the package."""
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from fmnist_helpers.plain import plain, real_number, whole_number
+from fmnist_helpers.plain import plain, real_number, require_whole_number, shown, whole_number
 
 
 class Colour(enum.IntEnum):
@@ -102,3 +102,54 @@ def test_numbers_in_any_guise_are_read_without_a_warning(value):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert real_number(value) == 0.5
+
+
+# --- in sentences ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), torch.tensor(3)])
+def test_whole_numbers_of_every_kind_are_taken(value):
+    number = require_whole_number("count", value, 3, 3)
+    assert number == 3 and type(number) is int
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "sentence"),
+    [
+        (64.0, (), "count is 64.0 (float); it must be an integer (int)"),
+        (0.5, (1,), "count is 0.5 (float); it must be an integer (int), 1 or above"),
+        ("3", (1, 9), "count is '3' (str); it must be an integer (int) from 1 to 9"),
+        (None, (), "count is None (NoneType); it must be an integer (int)"),
+        (True, (0,), "count is True (bool); it must be an integer (int), 0 or above"),
+        (np.bool_(True), (), "count is np.True_ (bool); it must be an integer (int)"),
+        (torch.tensor(2.0), (), "count is tensor(2.) (Tensor); it must be an integer (int)"),
+        (np.float32(2), (), "count is np.float32(2.0) (float32); it must be an integer (int)"),
+        (int, (), "count is the class int; it must be an integer (int)"),
+        (0, (1,), "count is 0; it must be 1 or above"),
+        (np.int8(-1), (0, 9), "count is -1; it must be from 0 to 9"),
+        (10, (0, 9), "count is 10; it must be from 0 to 9"),
+    ],
+)
+def test_everything_else_is_refused_with_its_type(value, limits, sentence):
+    with pytest.raises(ValueError) as raised:
+        require_whole_number("count", value, *limits)
+    assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (torch.nn.Linear, "the class Linear"),
+        (torch.nn.Sequential(torch.nn.ReLU()), "of type Sequential"),
+        (torch.nn.Linear(2, 2).state_dict(), "of type OrderedDict"),
+        (torch.zeros(3, 40), "of type Tensor and shape (3, 40)"),
+        (np.zeros((50, 2)), "of type ndarray and shape (50, 2)"),
+        (torch.nn.UninitializedParameter(), "of type UninitializedParameter"),
+        (len, "of type builtin_function_or_method"),
+        (Colour.RED, "of type Colour"),
+        ([0.5], "[0.5] (list)"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_value_is_named_with_its_type_in_one_line(value, expected):
+    assert shown(value) == expected

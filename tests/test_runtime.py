@@ -55,7 +55,7 @@ def test_smallest_and_largest_seed_are_accepted(seed):
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_seed_out_of_range_is_refused(seed):
-    with pytest.raises(ValueError, match=rf"seed is {seed}; choose a whole number from 0 to 4294967295"):
+    with pytest.raises(ValueError, match=rf"^seed is {seed}; it must be from 0 to 4294967295$"):
         fh.seed_everything(seed)
 
 

@@ -15,6 +15,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+ELSEWHERE = (
+    'use another folder: prepare_data("another/folder"), or set the environment variable FMNIST_DATA '
+    "for all lessons."
+)
 LOCK_SECONDS = 30 * 60  # how long to wait for another notebook that is preparing the same data
 ABANDONED_SECONDS = 24 * 3600  # when nobody works any more in a folder that no lock protects
 
@@ -95,15 +99,11 @@ def exclusive(root: Path) -> Iterator[Path]:
             yield unfinished
     except Timeout as error:
         raise DataError(
-            f"another notebook has been preparing {root} for {LOCK_SECONDS} s (it holds {lock})",
-            "Wait until it is ready, or restart its kernel, or set FMNIST_DATA to choose another folder.",
+            f"waited {LOCK_SECONDS / 60:g} minutes for another program that is preparing {root} (it locks {lock})",
+            f"Run the cell again later, restart that notebook's kernel, or {ELSEWHERE}",
         ) from error
     except OSError as error:
-        raise DataError(
-            f"the data folder {root} cannot be used ({_refusal(error, root)})",
-            "It needs 150 MB of free space and the right to write, and nothing may delete it meanwhile; run the "
-            "cell again, or set FMNIST_DATA to choose another folder.",
-        ) from error
+        raise _refused(error, root) from error
 
 
 def _take_turn(turn: ExitStack, lock: str) -> str:
@@ -133,10 +133,19 @@ def _drop_unfinished(root: Path, unfinished: Path) -> None:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-def _refusal(error: OSError, root: Path) -> str:
-    """Return what the disk refused, or which link leads nowhere."""
-    raw = raw_folder(root)
+def _refused(error: OSError, root: Path) -> DataError:
+    """Return what the disk refused, or which link leads nowhere, or which file is in the way."""
+    why, raw = f"the data folder {root} cannot be used", raw_folder(root)
     for path in (raw, *raw.parents):
         if os.path.islink(path) and not os.path.exists(path):
-            return f"{path} is a link to {os.readlink(path)}, which is not there"
-    return ": ".join(filter(None, (error.strerror or str(error), error.filename2 or error.filename)))
+            gone = f"{path} is a link to {os.readlink(path)}, which is not there"
+            return DataError(f"{why} ({gone})", f"Make that folder, delete the link, or {ELSEWHERE}")
+        if os.path.isfile(path):
+            in_the_way = f"{path} is a file, and a folder is needed there"
+            return DataError(f"{why} ({in_the_way})", f"Rename or delete that file, or {ELSEWHERE}")
+    what = ": ".join(filter(None, (error.strerror or str(error), error.filename2 or error.filename)))
+    return DataError(
+        f"{why} ({what})",
+        "It needs 150 MB of free space and write permission, and nothing may delete it meanwhile; run the cell again, "
+        f"or {ELSEWHERE}",
+    )

@@ -59,10 +59,13 @@ def at_address(mirror: str) -> Place:
     host, slash, path = rest.partition("/")
     # What stands behind such a character may be the half of a password.
     if re.search("[?#]", rest) or (":" in host and "@" in path):
+        found = "an @, ? or #" if "@" in rest else "a ? or #"
         flaw = (
-            "its address has an @, ? or # where none can be; in a name or a password write / as %2F, "
-            "? as %3F, # as %23 and @ as %40"
+            f"its address has {found} where none can be; give the address of the folder of the four files, "
+            "without ?download=1 and the like"
         )
+        if "@" in rest:
+            flaw += ", and in a name or a password write / as %2F, ? as %3F, # as %23 and @ as %40"
         return Place(re.split("[?#]", hide_credentials(mirror))[0], flaw=flaw)
     credentials, at, host = host.rpartition("@")
     name, _, password = credentials.partition(":")
@@ -148,13 +151,12 @@ def _watched(download: Callable, source: str, target: str, store: object) -> Non
         while not wait([done], POLL_SECONDS).done:
             size = os.fstat(file.fileno()).st_size
             if size > MOST_BYTES:
-                raise MirrorError(f"it sent more than {MOST_BYTES} bytes and was given up")
+                raise MirrorError(f"download stopped at {_megabytes()}; no file of Fashion-MNIST is so large")
             if size >= enough:
                 enough, until = size + STALL_BYTES, time.monotonic() + STALL_SECONDS
             elif time.monotonic() > until:
-                raise MirrorError(
-                    f"fewer than {STALL_BYTES} bytes came in {STALL_SECONDS} s, it was given up"
-                )
+                rate = f"{STALL_BYTES / STALL_SECONDS / 1000:.0f} kB per second for {STALL_SECONDS} s"
+                raise MirrorError(f"download stopped: it sent less than {rate}")
         _finish(done, written)
     _unpack(Path(target))
     _refuse_web_page(Path(target))
@@ -201,13 +203,17 @@ def _unpack(path: Path) -> None:
         os.replace(unpacked, path)
 
 
+def _megabytes() -> str:
+    return f"{MOST_BYTES / 1e6:.2g} MB"
+
+
 def _copy(source: BinaryIO, target: BinaryIO | _Target) -> None:
     size = 0
     while content := source.read(1 << 20):
         target.write(content)
         size += len(content)
         if size > MOST_BYTES:
-            raise MirrorError(f"a file has more than {MOST_BYTES} bytes and was given up")
+            raise MirrorError(f"a file there has more than {_megabytes()}, so it is not Fashion-MNIST's")
 
 
 def _refuse_web_page(path: Path) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 from pathlib import Path
 
+from fmnist_helpers.checkout import checkout
 from fmnist_helpers.data import standin
 from fmnist_helpers.data.disk import DataError, digest, exclusive, is_intact, move, raw_folder
 from fmnist_helpers.data.download import (
@@ -49,7 +50,9 @@ UNPACKED_SHA256 = {
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 
-COURSE_FOLDER = Path(__file__).resolve().parents[2]
+COURSE_FOLDER = checkout()
+CACHE = "fmnist-course"
+"""The folder of the data in a user's cache."""
 
 
 def prepare_data(
@@ -63,14 +66,15 @@ def prepare_data(
     statistical stand-in is drawn (see :mod:`fmnist_helpers.data.standin`), and a printed line says so and why.
 
     Args:
-        root: the data folder, by default ``FMNIST_DATA``, else ``data/`` in the course's folder.
+        root: the data folder, by default ``FMNIST_DATA``, else ``data/`` of a checkout that can be written, else a
+            folder in the user's cache. One that may only be read will do if the data lies in it.
         source: ``"auto"`` as above, ``"real"`` never falls back, ``"standin"`` never looks for the real data;
             by default ``FMNIST_SOURCE``, else ``"auto"``.
         mirror: an ``http(s)://`` address, or a local folder, that holds the four official files, packed (``.gz``)
             or not; by default ``FMNIST_MIRROR``. A name and a password in an address are sent to that mirror, and
             never shown.
 
-        A relative path in an environment variable counts from the course's folder, so that it means the
+        A relative path in an environment variable counts from the checkout, if there is one, so that it means the
         same in every notebook; a relative path in an argument counts from the working folder.
 
     Returns:
@@ -84,30 +88,52 @@ def prepare_data(
             stand-in and none can be drawn, for the same reasons.
     """
     folder = _data_folder(root)
+    by = "the argument source" if source else "the environment variable FMNIST_SOURCE"
     source = source or os.environ.get("FMNIST_SOURCE") or "auto"
     if source not in SOURCES:
-        raise ValueError(f"FMNIST_SOURCE or source is {source!r}; choose one of {', '.join(SOURCES)}")
-    reason = "asked for by FMNIST_SOURCE or source"
+        raise ValueError(f"{by} is {source!r}; choose one of {', '.join(map(repr, SOURCES))}")
+    reason, way = f"asked for by {by}", 'For the real data, run prepare_data(source="real")'
     if source != "standin":
         try:
             chosen = root is not None or bool(os.environ.get("FMNIST_DATA"))
-            return _prepare_real(folder, chosen, _mirrors(mirror))
+            return _prepare_real(folder, chosen, mirror)
         except DataError as error:
             if source == "real":
                 raise
             reason = error.culprit
-    return _prepare_standin(folder / "standin", reason)
+            way = "You can go on with it; when that is mended, run this cell again for the real data"
+    return _prepare_standin(folder / "standin", reason, way)
 
 
 def _data_folder(root: str | Path | None) -> Path:
+    named = os.environ.get("FMNIST_DATA")
     if root is not None:
         folder = Path(root).expanduser().absolute()
+    elif named:
+        folder = _start() / Path(named).expanduser()
     else:
-        folder = COURSE_FOLDER / Path(os.environ.get("FMNIST_DATA") or "data").expanduser()
+        folder = _default_folder()
     # pathlib would raise for a folder that may not be looked at; preparing it will say so better.
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ValueError(f"the data folder {folder} is a file; choose a folder")
     return folder
+
+
+def _start() -> Path:
+    """Return where relative paths in environment variables begin."""
+    return COURSE_FOLDER or Path.cwd()
+
+
+def _default_folder() -> Path:
+    """Return the data folder of who has chosen none."""
+    if COURSE_FOLDER:
+        data = COURSE_FOLDER / "data"
+        # Whoever may not write here may still find what the owner prepared.
+        if os.access(data if data.exists() else COURSE_FOLDER, os.W_OK) or _has_real(data / "real"):
+            return data
+    import pooch
+
+    return Path(pooch.os_cache(CACHE))
 
 
 def _mirrors(mirror: str | None) -> list[Place]:
@@ -120,40 +146,47 @@ def _mirrors(mirror: str | None) -> list[Place]:
         return public
     if is_address(named.strip()):
         return [at_address(named), *public]
-    start = COURSE_FOLDER if mirror is None else Path.cwd()
+    start = _start() if mirror is None else Path.cwd()
     return [in_folder(str(start / Path(named).expanduser())), *public]
 
 
-def _prepare_real(folder: Path, chosen: bool, mirrors: list[Place]) -> Path:
+def _prepare_real(folder: Path, chosen: bool, mirror: str | None) -> Path:
     """Return the folder with the real data; ``chosen`` tells whether it should lie below ``folder``."""
     root = folder / "real"
     for place in (root, folder) if chosen else (root, *_tutorial_folders(folder)):
-        if is_intact(raw_folder(place), UNPACKED_SHA256):
+        if _has_real(place):
             return _announce(place.absolute(), "the real data")
     with exclusive(root) as unfinished:
         # Another process may have done the work while this one waited for its turn.
-        if not is_intact(raw_folder(root), UNPACKED_SHA256):
-            _fetch_from_first([*_copies(folder), *mirrors], raw_folder(root), unfinished)
+        if not _has_real(root):
+            _fetch_from_first([*_copies(folder), *_mirrors(mirror)], raw_folder(root), unfinished)
     return _announce(root, "the real data")
+
+
+def _has_real(root: Path) -> bool:
+    return is_intact(raw_folder(root), UNPACKED_SHA256)
 
 
 def _tutorial_folders(folder: Path) -> list[Path]:
     """Return where the tutorial's ``download=True`` may have left the data, each place once."""
     # The working folder may have been deleted, so its path is asked for only where a copy was found.
-    return list(dict.fromkeys((folder, Path("data"), COURSE_FOLDER / "data")))
+    courses = (COURSE_FOLDER / "data",) if COURSE_FOLDER else ()
+    return list(dict.fromkeys((folder, Path("data"), *courses)))
 
 
 def _copies(folder: Path) -> list[Place]:
-    raws = [raw_folder(place) for place in _tutorial_folders(folder)]
-    return [Place(str(raw.absolute())) for raw in raws if is_intact(raw, UNPACKED_SHA256)]
+    return [
+        Place(str(raw_folder(place).absolute())) for place in _tutorial_folders(folder) if _has_real(place)
+    ]
 
 
-def _prepare_standin(root: Path, reason: str) -> Path:
+def _prepare_standin(root: Path, reason: str, way: str) -> Path:
     if not _has_standin(root):
         with exclusive(root) as unfinished:
             if not _has_standin(root):
                 _draw_standin(raw_folder(root), _manifest(root), unfinished)
-    return _announce(root, f"STAND-IN DATA, drawn by a statistical model, not real garments ({reason})")
+    what = "STAND-IN DATA, drawn by a statistical model, not real garments"
+    return _announce(root, f"{what} ({reason}). {way}")
 
 
 def _has_standin(root: Path) -> bool:
@@ -165,7 +198,8 @@ def _manifest(root: Path) -> Path:
 
 
 def _announce(root: Path, what: str) -> Path:
-    shown = root.relative_to(COURSE_FOLDER) if root.is_relative_to(COURSE_FOLDER) else root
+    inside = COURSE_FOLDER and root.is_relative_to(COURSE_FOLDER)
+    shown = root.relative_to(COURSE_FOLDER) if inside else root
     print(f"Fashion-MNIST in {shown.as_posix()}: {what}.")
     return root
 
@@ -204,8 +238,9 @@ def _fetch_from_first(mirrors: list[Place], raw: Path, unfinished: Path) -> None
     tried = "; ".join(f"{' and '.join(places)}: {reason}" for reason, places in failures.items())
     raise DataError(
         f"the real data could not be fetched: {tried}",
-        "Check the network, or set FMNIST_MIRROR to an address or a folder with the four official files, or set "
-        "FMNIST_SOURCE=standin to work with stand-in data.",
+        'Check the network, or name an address or a folder with the four official files: prepare_data(mirror="..."), '
+        'or work with stand-in data: prepare_data(source="standin"). For all lessons, set the environment variable '
+        "FMNIST_MIRROR or FMNIST_SOURCE instead.",
     )
 
 

@@ -51,11 +51,20 @@ def _about_certificates(error: Exception, text: str) -> str:
     clock = " (is the clock of this computer right?)" if re.search("expired|not yet valid", text) else ""
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if os.environ.get(name):
-            return f"{clock}, where {name} names the certificates to trust, {os.environ[name]}: correct or unset it"
+            return (
+                f"{clock}, where the environment variable {name} names the certificates to trust, {os.environ[name]}: "
+                f"{_correct([name])}"
+            )
     return (
-        f"{clock}, where the certificates to trust are those of certifi: update certifi, or let REQUESTS_CA_BUNDLE "
-        "name the certificates of your network"
+        f"{clock}, where the certificates to trust are those of certifi: run %pip install --upgrade certifi in a cell, "
+        "or let the environment variable REQUESTS_CA_BUNDLE name a file with the certificates of your network"
     )
+
+
+def _correct(names: list[str]) -> str:
+    """Say what to do about environment variables that mislead."""
+    variables = ", ".join(f'os.environ["{name}"]' for name in names)
+    return f"correct {'it' if len(names) == 1 else 'them'}, or run del {variables} in a cell"
 
 
 def _about_proxy(error: Exception, proxy: str, secret: str) -> str:
@@ -64,9 +73,13 @@ def _about_proxy(error: Exception, proxy: str, secret: str) -> str:
     if not proxy:
         return ""
     names = [name for name, value in os.environ.items() if name.lower().endswith("_proxy") and value == proxy]
-    named = f"{names[0]} names" if names else "the settings of this computer name"
+    named = "the settings of this computer name"
+    if names:
+        # Each of them: without the first, Python would take the next.
+        one = len(names) == 1
+        named = f"the environment variable{'' if one else 's'} {' and '.join(names)} name{'s' if one else ''}"
     # An answer such as 404 came from behind the proxy, or says itself what the proxy wants.
-    advice = "" if isinstance(error, HTTPError) else ": correct or unset it"
+    advice = "" if isinstance(error, HTTPError) else f": {_correct(names) if names else 'correct them'}"
     return (
         f", through the proxy {proxy.replace(f'{secret}@', '***@') if secret else proxy} that {named}{advice}"
     )

@@ -25,11 +25,14 @@ a statistic of at least 100 images.
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from fmnist_helpers.atomic import written_whole
+from fmnist_helpers.data.disk import DataError
 
 FITTED_FILE = Path(__file__).with_name("standin.npz")
 SPLITS = (("train", 60_000), ("t10k", 10_000))
@@ -109,14 +112,25 @@ def fingerprint() -> str:
 
 
 def load(path: Path) -> dict[str, np.ndarray]:
-    """Return the fitted arrays as float32, by name (see :func:`fmnist_helpers.data.standin_fit.fit`)."""
-    with np.load(path) as file:
-        scales = {name: file[name] for name in file.files if name.endswith(".scale")}
-        return {
-            name: file[name].astype(np.float32) * scales.get(f"{name}.scale", np.float32(1))
-            for name in file.files
-            if name not in scales
-        }
+    """Return the fitted arrays as float32, by name (see :func:`fmnist_helpers.data.standin_fit.fit`).
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    try:
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in file.files}
+    # Whatever else a damaged archive raises, it is not the data folder that is to blame.
+    except (OSError, ValueError, EOFError, TypeError, zlib.error, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}, a file of the course, cannot be read ({type(error).__name__}: {error})",
+            "Download the course again.",
+        ) from error
+    return {
+        name: array.astype(np.float32) * arrays.get(f"{name}.scale", np.float32(1))
+        for name, array in arrays.items()
+        if not name.endswith(".scale")
+    }
 
 
 def draw_images(model: dict[str, np.ndarray], num_images: int, generator: np.random.Generator) -> np.ndarray:
@@ -187,8 +201,8 @@ def draw_labels(
 def _check(num_images: int, seed: int) -> None:
     for name, value in (("num_images", num_images), ("seed", seed)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise ValueError(f"{name} must be a whole number, not {value!r}.")
+            raise ValueError(f"{name} is {value!r} ({type(value).__name__}); it must be an integer (int)")
     if num_images < NUM_CLASSES or num_images % NUM_CLASSES:
-        raise ValueError(f"num_images must be a positive multiple of ten, not {num_images}.")
+        raise ValueError(f"num_images is {num_images}; it must be a multiple of 10, 10 or above")
     if seed < 0:
-        raise ValueError(f"seed must be zero or more, not {seed}.")
+        raise ValueError(f"seed is {seed}; it must be 0 or above")

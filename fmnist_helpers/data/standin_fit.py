@@ -66,14 +66,24 @@ def fit(images: np.ndarray, labels: np.ndarray, seed: int = 0) -> dict[str, np.n
 def check(images: np.ndarray, labels: np.ndarray, seed: int) -> None:
     """Raise a ValueError for what :func:`fit` cannot use."""
     if images.dtype != np.uint8 or images.ndim != 2 or images.shape[1] != 784:
-        raise ValueError(f"images must be uint8 of shape (N, 784), not {images.dtype} of {images.shape}.")
+        raise ValueError(
+            f"images are {images.dtype} of shape {images.shape}; they must be uint8 of shape (N, 784)"
+        )
     sizes = [int((labels == label).sum()) for label in range(10)]
     if labels.shape != (len(images),) or sum(sizes) != len(images):
-        raise ValueError(f"labels must be {len(images)} whole numbers from 0 to 9, one for each image.")
+        wrong = labels[~np.isin(labels, range(10))].tolist()
+        raise ValueError(
+            f"labels are {labels.dtype} of shape {labels.shape}{f', one of them {wrong[0]}' if wrong else ''}; "
+            f"they must be {len(images)} integers from 0 to 9, one per image"
+        )
     if min(sizes) < SMALLEST_COMPONENT:
-        raise ValueError(f"a fit needs {SMALLEST_COMPONENT} images of each class, not {min(sizes)}.")
+        label = int(np.argmin(sizes))
+        raise ValueError(
+            f"class {label} has {sizes[label]} images; a fit needs {SMALLEST_COMPONENT} per class: "
+            "give all 60,000 training images"
+        )
     if seed < 0:
-        raise ValueError(f"seed must be zero or more, not {seed}.")
+        raise ValueError(f"seed is {seed}; it must be 0 or above")
 
 
 def fit_images(
@@ -133,7 +143,10 @@ def nearest_parts(points: np.ndarray, centers: np.ndarray) -> list[np.ndarray]:
 def fit_component(coordinates: np.ndarray) -> dict[str, np.ndarray]:
     """Return center (D,), loadings (F, D), spreads (D,) and loudness quantiles of points (n, D)."""
     if len(coordinates) < 100:
-        raise ValueError(f"a component of {len(coordinates)} images would show single images.")
+        raise ValueError(
+            f"a component has {len(coordinates)} images; it needs 100, or what is drawn from it would show single "
+            "ones: give more images, or make fewer components of a class"
+        )
     center = coordinates.mean(axis=0)
     centered = coordinates - center
     _, lengths, directions = np.linalg.svd(centered, full_matrices=False)
@@ -240,7 +253,9 @@ def main() -> None:
     try:
         dataset = FashionMNIST(root=arguments.root, train=True)
     except RuntimeError:
-        parser.error(f"{arguments.root} holds no Fashion-MNIST; prepare_data(source='real') fetches it.")
+        parser.error(
+            f"{arguments.root} holds no Fashion-MNIST; give the folder that prepare_data(source='real') returns"
+        )
     images, labels = dataset.data.numpy().reshape(-1, 784), dataset.targets.numpy()
     # What would stop a fit, or keep it from being saved, is said before the minute that it takes.
     if not arguments.out.parent.is_dir():

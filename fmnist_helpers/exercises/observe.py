@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from fmnist_helpers.exercises.observation import Array, Call, Event, Raised, Seen
 from fmnist_helpers.exercises.recorder import Trace
+from fmnist_helpers.exercises.switches import kept
 
 STUB = "Replace this line"
 """How the message of a task that nobody has written yet begins."""
@@ -27,23 +28,21 @@ MOST_NUMBERS, MOST_ITEMS, MOST_DEPTH, MOST_LETTERS = 200_000, 2_000, 4, 200
 def call(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
     """Call a student's function; return the description of the call, and the object that came back (or None).
 
-    What it prints to stderr goes to stdout, since nbgrader takes anything there for a failure; gradients and the
-    default dtype are as before afterwards. What it raises is described; only an interrupt gets through.
+    What it prints to stderr goes to stdout, since nbgrader takes anything there for a failure; every switch is as
+    before afterwards. What it raises is described; only an interrupt gets through.
     """
     name = _name_of(function)
     if not callable(function):
         return Call(name, False, describe(function)), None
-    with_graph, dtype = torch.is_grad_enabled(), torch.get_default_dtype()
-    try:
-        with contextlib.redirect_stderr(sys.stdout):
-            result = function(*arguments, **options)
-        left_off = torch.is_grad_enabled() != with_graph
-        return Call(name, True, describe(result), None, left_off), result
-    except (Exception, SystemExit) as error:
-        return Call(name, True, None, describe_error(error)), None
-    finally:
-        torch.set_grad_enabled(with_graph)
-        torch.set_default_dtype(dtype)
+    with_graph = torch.is_grad_enabled()
+    with kept():
+        try:
+            with contextlib.redirect_stderr(sys.stdout):
+                result = function(*arguments, **options)
+            left_off = torch.is_grad_enabled() != with_graph
+            return Call(name, True, describe(result), None, left_off), result
+        except (Exception, SystemExit) as error:
+            return Call(name, True, None, describe_error(error)), None
 
 
 def _name_of(function: Any) -> str:

@@ -10,11 +10,12 @@ import functools
 import secrets
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
 from fmnist_helpers.exercises.observation import MalformedError, decode, encode
+from fmnist_helpers.exercises.switches import SWITCHES, Name, undone, undone_and_told
 
 VERSION = 1
 """Of the protocol. Both sides come from one package, so another number means that something else answered."""
@@ -52,6 +53,8 @@ class Reply(msgspec.Struct, frozen=True):
     nonce: str
     observation: bytes = b""
     fault: Fault | None = None
+    switches: Annotated[list[Name], msgspec.Meta(max_length=len(SWITCHES))] = []
+    """Which were left on by an earlier cell, and off while it was observed."""
 
 
 class NoObservation(BaseException):
@@ -74,10 +77,17 @@ class Reference:
         name: the name.
         ask: sends a request to the student's process and returns its reply, both encoded.
         seed: turns the seed that is written in a test into the one that this submission gets.
+        left_on: gets the names of the switches that a reply tells of.
     """
 
-    def __init__(self, name: str, ask: Callable[[bytes], bytes], seed: Callable[[int], int]) -> None:
-        self.name, self._ask, self.seed = name, ask, seed
+    def __init__(
+        self,
+        name: str,
+        ask: Callable[[bytes], bytes],
+        seed: Callable[[int], int],
+        left_on: Callable[[list[Name]], None] = lambda names: None,
+    ) -> None:
+        self.name, self._ask, self.seed, self._left_on = name, ask, seed, left_on
 
     def observe(self, observer: str, names: list[str], problem: bytes, kind: Any) -> Any:
         """Return the observation of this kind.
@@ -91,6 +101,7 @@ class Reference:
             reply = decode(Reply, answer, MOST_OBSERVED + 1000)
             if (reply.version, reply.nonce) != (VERSION, nonce):
                 raise MalformedError("this is no reply to what was asked")
+            self._left_on(reply.switches)
             if reply.fault is None:
                 return decode(kind, reply.observation)
         except MalformedError as error:
@@ -98,19 +109,35 @@ class Reference:
         raise NoObservation(reply.fault.name[:100], reply.fault.message[:1000])
 
 
+def at_defaults(function: Callable) -> Callable:
+    """Let a check, or an observer, run with every switch at its default, and say which were not.
+
+    Where it is handed a reference, that is done in the other process.
+    """
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        # By type alone: an object of a student's may raise when it is asked for its class.
+        if any(type(one) is Reference for one in (*arguments, *options.values())):
+            return function(*arguments, **options)
+        with undone_and_told():
+            return function(*arguments, **options)
+
+    return run
+
+
 def observer(function: Callable) -> Callable:
     """Let an observer be handed references, too: it then asks their process and returns what that one saw.
 
     The observer's type hints are the schema: its parameter ``problem``, if it has one, and what it returns.
     """
-    hints = get_type_hints(function)
+    hints, here = get_type_hints(function), at_defaults(function)
 
     @functools.wraps(function)
     def observe(*arguments: Any) -> Any:
-        # By type alone: an object of a student's may raise when it is asked for its class.
         reference = next((one for one in arguments if type(one) is Reference), None)
         if reference is None:
-            return function(*arguments)
+            return here(*arguments)
         things = arguments[:-1] if "problem" in hints else arguments
         problem = encode(arguments[-1]) if "problem" in hints else b""
         where = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
@@ -127,17 +154,23 @@ def answer(question: bytes, namespace: Mapping[str, Any]) -> bytes:
         question: an encoded :class:`Request`.
         namespace: the variables of the student's notebook.
     """
-    request = decode(Request, question)
+    request, left_on = decode(Request, question), []
     try:
-        module, _, name = request.observer.partition(".")
-        observe = getattr(import_module(f"fmnist_helpers.exercises.{module}"), name)
-        things = [_look_up(name, namespace) for name in request.names]
-        problem = [decode(observe.problem, request.problem)] if observe.problem is not None else []
-        reply = Reply(VERSION, request.nonce, encode(observe(*things, *problem)))
+        with undone() as left_on:
+            seen = _observe(request, namespace)
+        reply = Reply(VERSION, request.nonce, encode(seen), switches=left_on)
     except BaseException as error:
-        name, message = type(error).__name__, _words(error)
-        reply = Reply(VERSION, request.nonce, fault=Fault(name, message))
+        fault = Fault(type(error).__name__, _words(error))
+        reply = Reply(VERSION, request.nonce, fault=fault, switches=left_on)
     return encode(reply)
+
+
+def _observe(request: Request, namespace: Mapping[str, Any]) -> Any:
+    module, _, name = request.observer.partition(".")
+    observe = getattr(import_module(f"fmnist_helpers.exercises.{module}"), name)
+    things = [_look_up(name, namespace) for name in request.names]
+    problem = [decode(observe.problem, request.problem)] if observe.problem is not None else []
+    return observe.__wrapped__(*things, *problem)
 
 
 def _look_up(name: str, namespace: Mapping[str, Any]) -> Any:

@@ -28,7 +28,7 @@ from fmnist_helpers.grading.grade import Grader, Options, in_words
 from fmnist_helpers.grading.instructor_cells import remarks_on_tests
 from fmnist_helpers.grading.release import ChangedError, release
 from fmnist_helpers.grading.report import attention, table, write_csv
-from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem
+from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem, missing_limits
 from fmnist_helpers.progress import progress_bar
 
 UNSAFE = """\
@@ -98,11 +98,13 @@ def _grade(options: argparse.Namespace) -> int:
     problem = "You asked for it with --no-sandbox." if options.no_sandbox else bubblewrap_problem()
     if problem:
         print(UNSAFE.format(problem=problem), file=sys.stderr)
+    for line in missing_limits(sandboxed=not problem):
+        print(f"Note: {line}.", file=sys.stderr)
     classroom.prepare()
     limits = Limits(options.cell_seconds, options.seconds, options.memory)
     grader = Grader(classroom, Options(limits, options.jobs, sandboxed=not problem))
-    names = options.assignment or [name for name in classroom.assignments() if grader.handed_in(name)]
-    everybody = sorted({*grader.students(), *_enrolled(classroom)})
+    names = options.assignment or grader.finder.assignments()
+    everybody = sorted({*grader.finder.students, *_enrolled(classroom)})
     pairs = [(student, name) for name in names for student in everybody]
     with progress_bar(total=len(pairs), desc="Grading", unit="submission") as bar:
         outcomes = grader.grade(pairs, done=lambda outcome: bar.update())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import secrets
 import sys
 import threading
@@ -22,13 +23,10 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
 
 from fmnist_helpers.atomic import written_whole
-from fmnist_helpers.exercises.observe import STUB
+from fmnist_helpers.course.strip import CODE_STUB, TEXT_STUB
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "notebooks" / "exercises"
 """Where the exercises with their solutions lie in a copy of the course."""
-
-CODE_STUB = f'raise NotImplementedError("{STUB} by your code.")'
-TEXT_STUB = "*Write your answer here, in place of this line.*"
 
 LOCKED_SECONDS = 60
 """How long to wait for a grade book that another program has locked."""
@@ -48,13 +46,15 @@ c.CourseDirectory.db_url = {db_url!r}
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "__pycache__", "README.md"]
 c.ClearSolutions.code_stub = {{"python": {code_stub!r}}}
 c.ClearSolutions.text_stub = {text_stub!r}
-# A feedback page of nbgrader's own would show the hidden tests.
+# A feedback page of nbgrader's own would show the hidden tests, and load scripts from the web.
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "fmnist_helpers.grading.feedback.HideTests",
-    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
 ]
 c.ExportApp.plugin_class = "fmnist_helpers.grading.export.QuotedExport"
+c.GenerateFeedback.exporter_class = "fmnist_helpers.grading.page.FeedbackPage"
+# For Formgrader: formulas without the web, and no heading that has the name of a box for points.
+c.HTMLExporter.filters = {{"markdown2html": "fmnist_helpers.grading.page.markdown2html"}}
 try:
     load_subconfig("own_settings.py")
 except FileNotFoundError:
@@ -157,16 +157,23 @@ class Classroom:
             yield gradebook
 
 
-class OneSubmission:
-    """Makes one of nbgrader's converters work on a single submission, whatever its student is called.
+class ExactPaths:
+    """Makes one of nbgrader's converters work on one notebook, whatever its student and the folders are called.
 
-    On its own nbgrader looks for submissions with patterns, in which a bracket or an asterisk has a meaning.
+    On its own nbgrader looks for notebooks with patterns, in which a bracket or an asterisk has a meaning.
     """
 
     def init_notebooks(self) -> None:
         folder = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
         self.notebooks = []
-        self.assignments = {folder: [str(Path(folder) / f"{self.coursedir.assignment_id}.ipynb")]}
+        # Joined as text: nbgrader compares paths to the letter, and one of them may have a dot in it.
+        self.assignments = {folder: [os.path.join(folder, f"{self.coursedir.assignment_id}.ipynb")]}
+
+    def _format_source(self, assignment_id: str, student_id: str, escape: bool = False) -> str:
+        if not escape:
+            return super()._format_source(assignment_id, student_id)
+        pattern = re.escape(super()._format_source("<assignment>", "<student>"))
+        return pattern.replace("<assignment>", assignment_id).replace("<student>", student_id)
 
 
 class _BoundedLog(RotatingFileHandler):

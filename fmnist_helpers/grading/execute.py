@@ -21,7 +21,9 @@ from typing import Any
 import msgspec
 from nbformat import NotebookNode, from_dict
 
+from fmnist_helpers.exercises import switches
 from fmnist_helpers.exercises.remote import NoObservation
+from fmnist_helpers.grading.given_imports import Given, go_on, once_more, remarks_on_imports
 from fmnist_helpers.grading.inside import PACKAGE
 from fmnist_helpers.grading.instructor_cells import Plan, is_test, plan
 from fmnist_helpers.grading.judging import Judged, error_output, judge
@@ -56,6 +58,7 @@ ANSWER_BYTES = 4 * SUBMISSION_BYTES
 """What a listener may answer; its outputs have a fourth of that, and an observation less."""
 FAULT_LETTERS = 10_000
 """Letters that are kept of a traceback."""
+NOTHING = Given("", frozenset())
 WORDS = 300
 """Letters that are kept of what is told of a submission."""
 
@@ -74,6 +77,8 @@ class Report:
     """Name of the first graded cell that did not run or was cut short."""
     flags: list[str] = field(default_factory=list)
     """What an instructor should look at, in words."""
+    notes: list[str] = field(default_factory=list)
+    """What an instructor may want to know, in words: what was repaired, and what cost nobody anything."""
     unprotected: list[str] = field(default_factory=list)
     """Names of the test cells that ran, at least in part, in the student's process."""
     faults: list[str] = field(default_factory=list)
@@ -173,6 +178,8 @@ class LimitedExecute:
         self.tests: dict[str, str] = {}
         """Name of each test cell → its source, as the instructor wrote it."""
         self.seed = 0
+        self.given = NOTHING
+        self._begun = False
 
     def preprocess(self, nb: NotebookNode) -> None:
         """Run a notebook; its outputs are then in it."""
@@ -195,12 +202,39 @@ class LimitedExecute:
             self._end(f"the submission ran longer than {self.limits.total_seconds} s", cell)
         if cell.cell_type != "code":
             return
+        if not self._begun and not self._ended:
+            self._begun = True
+            self.report.notes += remarks_on_imports(self.given.imports, self.nb)
+            self._run_beside(self.given.imports, index)
         if self._ended:
             _add_error(cell, "NotRun", f"not run: {self._ended}")
         elif is_test(cell):
             self._test(cell, index, plan(self.tests[cell.metadata.nbgrader.grade_id]))
         else:
-            self._run(cell, index)
+            self._run_and_go_on(cell, index)
+
+    def _run_and_go_on(self, cell: NotebookNode, index: int) -> None:
+        """Run a cell, and then what an import that failed kept from running, all in the time of a cell."""
+        end, deadline = time.monotonic() + self._seconds, self._deadline
+        self._run(cell, index)
+
+        def run(source: str) -> list[NotebookNode] | None:
+            self._deadline = min(end, deadline)
+            if self._ended or time.monotonic() > self._deadline:
+                return None
+            self._seconds = self._get_timeout(cell)
+            return self._run_beside(source, index)
+
+        go_on(cell, run, self.report.notes)
+        once_more(cell, self.given, run, self.report.notes)
+        self._deadline = deadline
+
+    def _run_beside(self, source: str, index: int) -> list[NotebookNode]:
+        """Run something in place of a cell that stays as it is; return the outputs."""
+        cell = self.nb.cells[index]
+        outputs = self._run_inside(source, index, counted=False)
+        self.nb.cells[index] = cell
+        return outputs
 
     def _run(self, cell: NotebookNode, index: int, *, counted: bool = True) -> None:
         """Run a cell in the kernel, whatever comes of it."""
@@ -246,6 +280,8 @@ class LimitedExecute:
         if judged.gone is not None and judged.gone.name == "MalformedError":
             self.report.flags.append(f"{name} got an answer that is no observation")
         outputs = judged.outputs
+        told = map(switches.note, judged.switches)
+        self.report.notes += [note for note in told if note not in self.report.notes]
         if plan.inside:
             self.report.unprotected.append(name)
             if not self._ended:
@@ -254,13 +290,13 @@ class LimitedExecute:
         cell.outputs, cell.execution_count = outputs, index + 1
         self.nb.cells[index] = cell
 
-    def _run_inside(self, source: str, index: int) -> list[NotebookNode]:
+    def _run_inside(self, source: str, index: int, *, counted: bool = True) -> list[NotebookNode]:
         """Run the unprotected part of a test cell in the kernel; return its outputs."""
         # A copy, so that the notebook keeps the cell as the instructor wrote it.
         cell = copy.deepcopy(self.nb.cells[index])
         cell.source = source
         self.nb.cells[index] = cell
-        self._run(cell, index)
+        self._run(cell, index, counted=counted)
         for output in cell.outputs:
             # nbgrader takes anything on stderr for a failure, be it a warning or a progress bar.
             if output.output_type == "stream":
@@ -332,6 +368,7 @@ def execute(
     seed: int,
     *,
     sandboxed: bool,
+    given: Given = NOTHING,
     log: Any = None,
 ) -> Report:
     """Execute ``nb`` in place, as a submission whose files lie in ``folder``.
@@ -344,6 +381,7 @@ def execute(
         tests: name of each test cell → its source as the instructor wrote it; that in ``nb`` is not looked at.
         seed: of the submission.
         sandboxed: whether to put the kernel into bubblewrap.
+        given: by the assignment; its imports are run before the first cell.
         log: where it is said if the process that listens to the kernel breaks.
 
     Returns:
@@ -359,7 +397,7 @@ def execute(
         kernel = start_kernel(Start(command, surroundings, str(folder), START_SECONDS), log)
         try:
             runner = LimitedExecute(kernel, limits, report)
-            runner.tests, runner.seed = tests, seed
+            runner.tests, runner.seed, runner.given = tests, seed, given
             runner.preprocess(nb)
         finally:
             kernel.end()

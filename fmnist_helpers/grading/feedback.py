@@ -1,4 +1,4 @@
-"""Feedback pages: nbgrader's, without the hidden tests."""
+"""Feedback: what a student sees of a graded notebook, which is not its hidden tests."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
 from nbgrader.converters import GenerateFeedback
 from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade
 from traitlets import List
 
-from fmnist_helpers.grading.classroom import Classroom, OneSubmission
+from fmnist_helpers.grading.classroom import Classroom, ExactPaths
 
 BEGIN, END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 REPLACED = "# (hidden tests)"
@@ -38,8 +37,7 @@ class HideTests(NbGraderPreprocessor):
         for cell in nb.cells:
             for output in cell.get("outputs", []):
                 _clean(output, secrets, tested=is_grade(cell))
-        if self.remarks:
-            nb.cells.insert(0, new_markdown_cell("\n".join(f"> {remark}\n>" for remark in self.remarks)))
+        resources.setdefault("nbgrader", {})["remarks"] = list(self.remarks)
         return nb, resources
 
 
@@ -86,7 +84,7 @@ def _hide(text: str, secrets: set[str]) -> str:
     return text
 
 
-class _FeedbackOfOne(OneSubmission, GenerateFeedback):
+class _FeedbackOfOne(ExactPaths, GenerateFeedback):
     """nbgrader's feedback for one submission."""
 
 

@@ -31,10 +31,11 @@ from nbgrader.preprocessors import (
 )
 from sqlalchemy.exc import OperationalError, SAWarning
 
-from fmnist_helpers.grading import submissions
-from fmnist_helpers.grading.classroom import Classroom, OneSubmission
-from fmnist_helpers.grading.execute import Report, execute
+from fmnist_helpers.grading import inert, submissions
+from fmnist_helpers.grading.classroom import Classroom, ExactPaths
+from fmnist_helpers.grading.execute import DidNotStart, Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
+from fmnist_helpers.grading.given_imports import given_by
 from fmnist_helpers.grading.handout import Handout
 from fmnist_helpers.grading.inside import PACKAGE, write_package
 from fmnist_helpers.grading.instructor_cells import sources_of_tests
@@ -49,7 +50,7 @@ from fmnist_helpers.grading.marks import (
     write_outcome,
 )
 from fmnist_helpers.grading.release import ChangedError, release
-from fmnist_helpers.grading.sandbox import Limits, remove_stale_groups
+from fmnist_helpers.grading.sandbox import Limits, remove_stale_groups, remove_stale_spools
 from fmnist_helpers.grading.submissions import Submission
 
 
@@ -75,7 +76,7 @@ class Grader:
         self._sources = {name: classroom.read_source(name) for name in classroom.assignments()}
         self._handouts = {name: Handout(source) for name, source in self._sources.items()}
         self._tests = {name: sources_of_tests(source) for name, source in self._sources.items()}
-        self._folders = submissions.students(classroom.submitted)
+        self.finder = submissions.Finder(classroom.submitted, self._handouts)
         self._secret = classroom.secret()
         self._package = classroom.folder / ".package"
         self._refused: dict[str, str] = {}
@@ -89,6 +90,7 @@ class Grader:
         here = os.getcwd()
         write_package(self._package)
         remove_stale_groups()
+        remove_stale_spools()
         # Its grade book makes SQLAlchemy remark on the order in which it joins things.
         warnings.filterwarnings("ignore", category=SAWarning)
         # What is wrong with the ids of a student's cells is repaired.
@@ -125,21 +127,11 @@ class Grader:
     def _source_digest(self, assignment: str) -> str:
         return hashlib.sha256(nbformat.writes(self._sources[assignment]).encode()).hexdigest()
 
-    def students(self) -> list[str]:
-        """Return the ids of those who have a folder."""
-        return list(self._folders)
-
-    def handed_in(self, assignment: str) -> bool:
-        """Return whether anybody has handed in anything for an assignment."""
-        return any(submissions.has_handed_in(folders, assignment) for folders in self._folders.values())
-
     def _grade_one(self, student: str, assignment: str) -> Outcome:
         if assignment in self._refused:
             return self._as_it_was(student, assignment)
         try:
-            submission = submissions.find(
-                self._folders.get(student, []), student, assignment, self._handouts[assignment]
-            )
+            submission = self.finder.find(student, assignment)
             outcome = self._grade_found(submission)
             if not outcome.problem:
                 # Now, while others run, and again by the command if a person has changed the marks.
@@ -188,6 +180,7 @@ class Grader:
         )
         outcome.unprotected = report.unprotected
         outcome.flags += [*report.flags, *report.limits]
+        outcome.notes += report.notes
         for fault in report.faults:
             self._log(submission.student, submission.assignment, fault)
         outcome.flags += [note for note in outcome.notes if "another assignment" in note]
@@ -255,7 +248,12 @@ class Grader:
         try:
             limits, sandboxed = self.options.limits, self.options.sandboxed
             tests, files = self._tests[submission.assignment], self._files(submission)
-            return execute(nb, files, self._package, limits, tests, seed, sandboxed=sandboxed, log=log)
+            given = given_by(self._sources[submission.assignment])
+            report = execute(
+                nb, files, self._package, limits, tests, seed, sandboxed=sandboxed, given=given, log=log
+            )
+            inert.notebook(nb)
+            return report
         finally:
             self._lock.acquire()
 
@@ -278,7 +276,7 @@ class Grader:
         return marks
 
 
-class _RecordingAutograde(OneSubmission, Autograde):
+class _RecordingAutograde(ExactPaths, Autograde):
     """nbgrader's autograder for one submission, with our execution in place of its own."""
 
     def __init__(self, grader: Grader, submission: Submission, seed: int, report: Report) -> None:
@@ -326,6 +324,8 @@ def in_words(error: BaseException) -> str:
             or "No space left" in text
         ):
             return "the disk is full; make room, and grade again: what is finished is kept"
+        if isinstance(reason, DidNotStart):
+            return f"{text}; nothing is known of the submission, so grade again"
         # nbgrader says that something failed, and keeps to itself what it was.
         reason = reason.__cause__ or reason.__context__
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"

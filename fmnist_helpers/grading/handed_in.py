@@ -13,7 +13,7 @@ import stat
 import tarfile
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -56,13 +56,16 @@ class HandedIn:
             self.notes.append("more was not read")
 
 
-def read_folder(folder: Path, handed_in: HandedIn | None = None, prefix: str = "") -> HandedIn:
+def read_folder(
+    folder: Path, handed_in: HandedIn | None = None, prefix: str = "", without: Collection[str] = ()
+) -> HandedIn:
     """Return what lies in a folder; never raises for what a student did.
 
     Args:
         folder: where.
         handed_in: what the files are added to.
         prefix: put before each file's path.
+        without: names in the folder that are passed over.
     """
     handed_in = HandedIn() if handed_in is None else handed_in
     reader = _Reader(handed_in)
@@ -72,7 +75,7 @@ def read_folder(folder: Path, handed_in: HandedIn | None = None, prefix: str = "
         handed_in.leave_out(f"{prefix}the folder", "it is a link" if folder.is_symlink() else _why(error))
         return handed_in
     try:
-        reader.folder(descriptor, prefix, 0)
+        reader.folder(descriptor, prefix, 0, without)
     finally:
         os.close(descriptor)
     return handed_in
@@ -86,13 +89,13 @@ class _Reader:
         self.entries = 0
         self.size = sum(map(len, handed_in.files.values()))
 
-    def folder(self, descriptor: int, prefix: str, depth: int) -> None:
+    def folder(self, descriptor: int, prefix: str, depth: int, without: Collection[str] = ()) -> None:
         for name in sorted(os.listdir(descriptor), key=os.fsencode):
             self.entries += 1
             if self.entries > MOST_ENTRIES:
                 self.handed_in.leave_out(prefix + name, "there are too many files")
                 return
-            if _is_litter(name):
+            if _is_litter(name) or name in without:
                 continue
             try:
                 self._entry(descriptor, name, prefix + clean_name(name), depth)

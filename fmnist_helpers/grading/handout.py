@@ -57,6 +57,13 @@ class Handout:
         written = [cell for cell in answers if STUB not in cell.source and TEXT_STUB not in cell.source]
         return len(answered), len(written), len(ours)
 
+    def is_of(self, cells: list[NotebookNode]) -> bool:
+        """Return whether a notebook is one of this assignment, by its labels or its text."""
+        texts = {squeezed(cell.source) for cell in cells}
+        labels = {grade_id(cell) for cell in cells} & set(self.known)
+        given = {squeezed(cell.source) for cell in self.cells if not grade_id(cell)}
+        return len(labels) > len(self.known) / 2 and len(texts & given) > len(given) / 4
+
     def before(self, name: str) -> set[str]:
         """Return the texts, squeezed, of the cells without a label that stand directly before one with this label."""
         texts: set[str] = set()

@@ -21,6 +21,7 @@ from nbformat.v4 import new_output
 
 from fmnist_helpers.exercises.check import CheckFailed
 from fmnist_helpers.exercises.remote import NoObservation, Reference
+from fmnist_helpers.exercises.switches import Name
 from fmnist_helpers.grading.instructor_cells import Plan
 
 MOST_LETTERS = 20_000
@@ -38,6 +39,8 @@ class Judged:
     """Set if no observation came."""
     fault: str = ""
     """Traceback of an error of the test cell or its check, which is none of the student's."""
+    switches: list[Name] = field(default_factory=list)
+    """Which of them an earlier cell had left on, each once."""
 
 
 def seed_of(secret: bytes, digest: str) -> int:
@@ -67,7 +70,10 @@ def judge(plan: Plan, ask: Callable[[bytes], bytes], seed: int) -> Judged:
     def derived(written: int) -> int:
         return _number(f"{seed} {written}".encode())
 
-    names = {name: Reference(name, ask_while_others_judge, derived) for name in plan.references}
+    def left_on(names: list[Name]) -> None:
+        judged.switches = list(dict.fromkeys([*judged.switches, *names]))
+
+    names = {name: Reference(name, ask_while_others_judge, derived, left_on) for name in plan.references}
     with _LOCK:
         screen = sys.stdout
         with redirect_stdout(printed):

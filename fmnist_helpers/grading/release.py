@@ -10,7 +10,11 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.utils import is_grade, is_locked, is_solution, is_task
 
 from fmnist_helpers.atomic import written_whole
-from fmnist_helpers.grading.classroom import Classroom
+from fmnist_helpers.grading.classroom import Classroom, ExactPaths
+
+
+class _Generate(ExactPaths, GenerateAssignment):
+    """nbgrader's generator of students' copies."""
 
 
 class ChangedError(ValueError):
@@ -39,7 +43,7 @@ def release(classroom: Classroom, assignment: str) -> Path:
             f"{assignment} has changed since it was graded ({changes}), and marks cannot follow that; put the "
             "cells back, or grade it as a new assignment or in a new folder"
         )
-    classroom.convert(GenerateAssignment, classroom.config(assignment, "."))
+    classroom.convert(_Generate, classroom.config(assignment, "."))
     folder = classroom.folder / "release" / assignment
     path = folder.with_suffix(".zip")
     with written_whole(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:

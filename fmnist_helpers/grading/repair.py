@@ -198,10 +198,8 @@ class _Repairer:
                 answer.source += f"\n\n{BESIDE}"
             else:
                 answer.source = BESIDE
-            for cell in beside:
-                answer.source += f"\n\n{cell.source}"
-                pictures = cell.get("attachments", {})
-                answer.attachments = {**pictures, **answer.get("attachments", {})}
+            for number, cell in enumerate(beside, 1):
+                _add(answer, cell, number)
             self.notes.append(f"{name} was answered beside its cell, too; the text was put into it")
 
     def _beside(self, name: str, answer: NotebookNode) -> list[NotebookNode]:
@@ -217,7 +215,7 @@ class _Repairer:
             for cell in self.cells[begin:end]
             if cell is not answer
             and squeezed(cell.source) not in self.handout.given
-            and squeezed(cell.source) not in squeezed(answer.source)
+            and (cell.get("attachments") or squeezed(cell.source) not in squeezed(answer.source))
             and _is_text(cell)
         ]
 
@@ -268,6 +266,18 @@ class _Repairer:
         if cell.cell_type != "code" or (name and is_test(self.handout.known[name])):
             return False
         return not name or self.handout.is_worked_on(cell)
+
+
+def _add(answer: NotebookNode, cell: NotebookNode, number: int) -> None:
+    """Add a cell's text and pictures to an answer; pictures that are pasted have one and the same name."""
+    text, pictures = cell.source, answer.get("attachments", {})
+    for name, picture in cell.get("attachments", {}).items():
+        unused = f"{number}-{name}" if name in pictures else name
+        text = text.replace(f"attachment:{name}", f"attachment:{unused}")
+        pictures = {**pictures, unused: picture}
+    answer.source += f"\n\n{text}"
+    if pictures:
+        answer.attachments = pictures
 
 
 def _is_text(cell: NotebookNode) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nbformat import NotebookNode
 
+from fmnist_helpers.grading import inert
 from fmnist_helpers.grading.handed_in import HandedIn, clean_name, read_folder, shown
-from fmnist_helpers.grading.handout import Handout
+from fmnist_helpers.grading.handout import Handout, grade_id
 from fmnist_helpers.grading.reading import UnreadableError, about, decode, read_cells
 from fmnist_helpers.grading.repair import repair
 from fmnist_helpers.grading.times import read_timestamp
@@ -54,51 +56,72 @@ def students(submitted: Path) -> dict[str, list[Path]]:
     return dict(sorted(found.items()))
 
 
-def find(folders: list[Path], student: str, assignment: str, handout: Handout) -> Submission:
-    """Find and read a submission; never raises for what a student did.
+class Finder:
+    """Finds what the students of a class handed in.
 
     Args:
-        folders: of the student.
-        student: the id.
-        assignment: name of the assignment, and of its folder below the student's.
-        handout: what the student got.
+        submitted: holds a folder for each student.
+        handouts: name of each assignment → what students got.
     """
-    submission = Submission(student, assignment)
-    handed_in = _hand_in(folders, assignment, submission.notes)
-    if handed_in is None:
-        submission.problem = "unreadable" if submission.notes else "not submitted"
+
+    def __init__(self, submitted: Path, handouts: Mapping[str, Handout]) -> None:
+        self.students = students(submitted)
+        self.handouts = handouts
+
+    def assignments(self) -> list[str]:
+        """Return the names of those for which anybody has handed in anything."""
+        return [name for name in self.handouts if any(self._has(student, name) for student in self.students)]
+
+    def _has(self, student: str, assignment: str) -> bool:
+        folders = self.students[student]
+        return bool(_folders_for(folders, assignment)) or bool(self._strays(folders, assignment).files)
+
+    def find(self, student: str, assignment: str) -> Submission:
+        """Find and read a submission; never raises for what a student did."""
+        submission = Submission(student, assignment)
+        handed_in = self._hand_in(self.students.get(student, []), assignment, submission.notes)
+        if handed_in is None:
+            submission.problem = "unreadable" if submission.notes else "not submitted"
+            return submission
+        submission.time = _take_time(handed_in, submission.notes)
+        submission.notes += handed_in.notes
+        submission.digest = handed_in.digest()
+        _choose(submission, handed_in, self.handouts[assignment])
         return submission
-    submission.time = _take_time(handed_in, submission.notes)
-    submission.notes += handed_in.notes
-    submission.digest = handed_in.digest()
-    _choose(submission, handed_in, handout)
-    return submission
 
+    def _hand_in(self, folders: list[Path], assignment: str, notes: list[str]) -> HandedIn | None:
+        """Return everything that a student handed in for an assignment, or None if there is nothing at all."""
+        notes += [
+            f"{shown(folder.name)} was not read: it is a link" for folder in folders if folder.is_symlink()
+        ]
+        places = _folders_for(folders, assignment)
+        if len(places) > 1:
+            notes.append(f"there are {len(places)} folders for it; all of them were looked into")
+        handed_in = HandedIn()
+        for number, place in enumerate(places):
+            read_folder(place, handed_in, f"{number + 1}/" if len(places) > 1 else "")
+        if places and (handed_in.files or handed_in.left_out):
+            return handed_in
+        strays = self._strays(folders, assignment)
+        if strays.files:
+            notes.append("it lay outside of a folder for the assignment")
+            return strays
+        return handed_in if places else None
 
-def has_handed_in(folders: list[Path], assignment: str) -> bool:
-    """Return whether there is anything of a student for an assignment."""
-    return bool(_folders_for(folders, assignment)) or any(_loose(folder, assignment) for folder in folders)
-
-
-def _hand_in(folders: list[Path], assignment: str, notes: list[str]) -> HandedIn | None:
-    """Return everything that a student handed in for an assignment, or None if there is nothing at all."""
-    notes += [f"{shown(folder.name)} was not read: it is a link" for folder in folders if folder.is_symlink()]
-    places = _folders_for(folders, assignment)
-    handed_in = HandedIn()
-    if len(places) > 1:
-        notes.append(f"there are {len(places)} folders for it; all of them were looked into")
-    for number, place in enumerate(places):
-        read_folder(place, handed_in, f"{number + 1}/" if len(places) > 1 else "")
-    loose = [path for folder in folders for path in _loose(folder, assignment)] if not places else []
-    if loose:
-        notes.append("it lay outside of a folder for the assignment")
+    def _strays(self, folders: list[Path], assignment: str) -> HandedIn:
+        """Return what lies in a student's folder outside of any assignment's, if a notebook of this one is there."""
+        handed_in = HandedIn()
         for folder in folders:
-            everything = read_folder(folder)
-            mine = {clean_name(path.name) for path in loose}
-            for path, content in everything.files.items():
-                if path.split("/")[0] in mine:
-                    handed_in.files[path], handed_in.times[path] = content, everything.times[path]
-    return handed_in if places or loose else None
+            entries = _entries(folder)
+            known = [one.name for one in entries if any(_same(one.name, name) for name in self.handouts)]
+            if len(known) < len(entries):
+                read_folder(folder, handed_in, without=known)
+        candidates, _ = _candidates(handed_in, assignment)
+        named = any(clean_name(path).casefold().startswith(assignment.casefold()) for path in handed_in.files)
+        handout = self.handouts[assignment]
+        if named or any(handout.is_of(one.cells) for one in candidates):
+            return handed_in
+        return HandedIn()
 
 
 def _folders_for(folders: list[Path], assignment: str) -> list[Path]:
@@ -107,15 +130,6 @@ def _folders_for(folders: list[Path], assignment: str) -> list[Path]:
         for folder in folders
         for path in _entries(folder)
         if _same(path.name, assignment) and (_is_folder(path) or path.is_symlink())
-    ]
-
-
-def _loose(folder: Path, assignment: str) -> list[Path]:
-    """Return the files in a student's folder that are called as the assignment."""
-    return [
-        path
-        for path in _entries(folder)
-        if not _is_folder(path) and clean_name(path.name).casefold().startswith(assignment.casefold())
     ]
 
 
@@ -187,8 +201,10 @@ def _choose(submission: Submission, handed_in: HandedIn, handout: Handout) -> No
         submission.problem = "unreadable"
         submission.notes.append(f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}")
         return
-    submission.notes += repairs
     submission.files = _beside(chosen.path, handed_in.files)
+    # Answers first: all texts of a notebook have a bound.
+    texts = sorted(submission.notebook.cells, key=lambda cell: not grade_id(cell))
+    submission.notes += [*repairs, *inert.texts(texts, submission.files)]
 
 
 def _candidates(handed_in: HandedIn, assignment: str) -> tuple[list[_Candidate], list[str]]:

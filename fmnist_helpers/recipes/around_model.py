@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fmnist_helpers.plain import whole_number
+from fmnist_helpers.plain import require_whole_number
 
 PIXEL_MEAN, PIXEL_DEVIATION = 0.286, 0.353
 """Mean and standard deviation of the pixels of Fashion-MNIST's training split, as floats from 0 to 1, to three digits.
@@ -63,10 +63,7 @@ class RandomShift(nn.Module):
 
     def __init__(self, most: int) -> None:
         super().__init__()
-        pixels = whole_number(most)
-        if pixels is None or pixels < 1:
-            raise ValueError(f"most is {most!r}; a shift needs at least 1 pixel, as a whole number")
-        self.most = pixels
+        self.most = require_whole_number("most", most, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return images of the same shape (N, channels, height, width)."""

@@ -22,7 +22,7 @@ from fmnist_helpers.history import EpochResult, History
 from fmnist_helpers.loaders import InMemoryDataset, make_loaders
 from fmnist_helpers.loops import fit, test_loop
 from fmnist_helpers.model import ConvolutionalNetwork, NeuralNetwork
-from fmnist_helpers.plain import real_number, whole_number
+from fmnist_helpers.plain import real_number, require_whole_number, shown
 from fmnist_helpers.recipes.around_model import (
     BothViews,
     MixedPrecision,
@@ -89,9 +89,9 @@ class Recipe:
         for name in ("shuffle", "normalise", "flip", "channels_last", "bfloat16", "both_views"):
             self._set(name, _truth_value(name, getattr(self, name)))
         for name, least in (("num_epochs", 1), ("batch_size", 1), ("shift", 0)):
-            self._set(name, _whole(name, getattr(self, name), least))
+            self._set(name, require_whole_number(name, getattr(self, name), least))
         if self.patience is not None:
-            self._set("patience", _whole("patience", self.patience, 1))
+            self._set("patience", require_whole_number("patience", self.patience, 1))
         for name in ("learning_rate", "momentum", "weight_decay", "label_smoothing", "averaging"):
             self._set(name, _number(name, getattr(self, name)))
         self._check_ranges()
@@ -112,11 +112,14 @@ class Recipe:
 
     def _check_together(self) -> None:
         if self.momentum and self.optimizer not in ("SGD", "RMSprop"):
-            raise ValueError(f"{self.optimizer} keeps averages of its own; momentum goes with SGD or RMSprop")
+            raise ValueError(
+                f"momentum is {self.momentum}, but {self.optimizer} takes none; "
+                "set momentum=0, or choose 'SGD' or 'RMSprop'"
+            )
         if self.averaging and self.patience is not None:
             raise ValueError(
-                f"averaging is {self.averaging} and patience is {self.patience}, which do not go together: patience "
-                "chooses an epoch by the weights as trained, and averaging puts others in their place; leave one out"
+                f"averaging is {self.averaging} and patience is {self.patience}, but only one of them can be used; "
+                "set averaging=0 or patience=None"
             )
 
     def changes_from(self, other: Recipe) -> dict[str, Any]:
@@ -127,28 +130,21 @@ class Recipe:
 
 def _check_choice(name: str, value: str, choices: Any) -> None:
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
+        found = repr(value) if isinstance(value, str) else shown(value)
+        raise ValueError(f"{name} is {found}; choose one of these names: {', '.join(map(repr, choices))}")
 
 
 def _truth_value(name: str, value: Any) -> bool:
     # Not what Python takes for true or false: the text "False" would be true.
     if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} is {value!r}; it must be True or False")
+        raise ValueError(f"{name} is {shown(value)}; it must be True or False")
     return bool(value)
-
-
-def _whole(name: str, value: Any, least: int, most: float = math.inf) -> int:
-    number = whole_number(value)
-    if number is None or not least <= number <= most:
-        limits = f"{least} or above" if most == math.inf else f"from {least} to {most}"
-        raise ValueError(f"{name} is {value!r}; it must be a whole number, {limits}")
-    return number
 
 
 def _number(name: str, value: Any) -> float:
     number = real_number(value)
     if number is None:
-        raise ValueError(f"{name} is {value!r}; it must be a number")
+        raise ValueError(f"{name} is {shown(value)}; it must be a number")
     return number
 
 
@@ -233,7 +229,8 @@ def train_recipe(
             ``num_valid`` below 1, one of them no whole number, if a batch of one sample were left for batch
             normalisation, or as ``make_loaders`` says.
     """
-    seed, num_valid = _whole("seed", seed, 0, 2**32 - 1), _whole("num_valid", num_valid, 1)
+    seed = require_whole_number("seed", seed, 0, 2**32 - 1)
+    num_valid = require_whole_number("num_valid", num_valid, 1)
     train_loader, valid_loader, _ = make_loaders(root, recipe.batch_size, num_valid=num_valid)
     train_loader = _training_loader(train_loader.dataset, recipe, seed, num_train)
     start = time.perf_counter()
@@ -253,9 +250,7 @@ def train_recipe(
 
 def _training_loader(samples: Subset, recipe: Recipe, seed: int, num_train: int | None) -> DataLoader:
     if num_train is not None:
-        count = whole_number(num_train)
-        if count is None or not 1 <= count <= len(samples):
-            raise ValueError(f"num_train is {num_train!r}; choose from 1 to {len(samples)} samples")
+        count = require_whole_number("num_train", num_train, 1, len(samples))
         samples = Subset(samples.dataset, samples.indices[:count])
     return DataLoader(
         samples,
@@ -333,10 +328,15 @@ def _train_patiently(recipe: Recipe, arguments: tuple[Any, ...], progress: bool)
     except KeyboardInterrupt:
         # Between two epochs, where fit does not see it.
         history.interrupted = True
-    if best_state is None:
-        print("No epoch ended with a finite validation loss, so the model stays as it is now.")
-    else:
+    if best_state is not None:
         model.load_state_dict(best_state)
+    elif history and not any(map(math.isfinite, history.column("valid_loss"))):
+        print(
+            "The validation loss was nan or infinite in every finished epoch, so the model stays as it is now; "
+            "try a smaller learning_rate."
+        )
+    else:
+        print("You stopped the run before an epoch could be kept, so the model stays as it is now.")
     return history
 
 

@@ -53,6 +53,8 @@ def _steps() -> dict[str, Step]:
 STEPS = _steps()
 """The recipes of the study by name, in the order of the lesson."""
 
+RUN = "in a terminal in the course's folder run"
+
 FINAL = "both views"
 """The step that the course ends with, chosen on the validation split."""
 
@@ -128,13 +130,16 @@ def read_study(path: str | Path) -> Study:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no study {path}; make study writes one")
+        folder = path.absolute().parent
+        raise FileNotFoundError(f"there is no study {path.name} in {folder}; {RUN} `make study`")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         rows = [_row(name, stored) for name, stored in content["steps"].items()]
         return Study(rows, content["about"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path} does not hold a study; make study writes one") from error
+        raise ValueError(
+            f"{path.absolute()} does not hold a study; to replace it, {RUN} `make study STUDY_OPTIONS=--fresh`"
+        ) from error
 
 
 def _row(name: str, stored: dict[str, Any]) -> Row:

@@ -3,6 +3,8 @@
 Each is a frame of caption, controls and a view; each works without a browser through the values of its controls.
 """
 
+import sys
+
 from fmnist_helpers.widgets.lesson01_data import BatchBrowser, ImageBrowser
 from fmnist_helpers.widgets.lesson02_model import LayerPath
 from fmnist_helpers.widgets.lesson03_loss import LogitExplorer
@@ -24,3 +26,14 @@ __all__ = [
     "TrainingDashboard",
     "watch_training",
 ]
+
+
+def _let_colab_show_them() -> None:
+    """Ask Colab for what it leaves out by default: widgets that are not among ipywidgets' own."""
+    if "google.colab" in sys.modules:
+        from google.colab import output
+
+        output.enable_custom_widget_manager()
+
+
+_let_colab_show_them()

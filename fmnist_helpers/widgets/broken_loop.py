@@ -116,7 +116,7 @@ def train_with_bug(
         ValueError: if there is no such bug.
     """
     if bug not in (*BUGS, RIGHT):
-        raise ValueError(f"there is no bug {bug!r}; choose one of {', '.join((RIGHT, *BUGS))}")
+        raise ValueError(f"there is no bug {bug!r}; choose one of {', '.join(map(repr, (RIGHT, *BUGS)))}")
     curve, batches = Curve(), islice(_endless(train_loader), num_iterations)
     generator = torch.Generator().manual_seed(seed)
     model = make_model(generator, dropout=0.5 if dropout else 0.0)

@@ -38,6 +38,8 @@ class Opened:
     name: str
     page: object
     errors: list[str]
+    at_first: list[dict]
+    """Its cells before any was run."""
 
     def cells(self) -> list[dict]:
         """Return the cells as the notebook in the browser holds them now."""
@@ -62,10 +64,11 @@ def opened(request, lab, browser) -> Iterator[Opened]:
     # A command that comes before the kernel is ready is lost.
     page.evaluate(f"async () => {{ await {NOTEBOOK}.context.ready; await {NOTEBOOK}.sessionContext.ready; }}")
     page.evaluate(f"async () => {{ await {NOTEBOOK}.sessionContext.session.kernel.info; }}")
+    at_first = page.evaluate(f"() => {NOTEBOOK}.content.model.toJSON().cells")
     page.set_default_timeout(PATIENCE)
     page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
     page.set_default_timeout(60_000)
-    yield Opened(request.param, page, errors)
+    yield Opened(request.param, page, errors, at_first)
     page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll(); }")
     page.close()
 
@@ -85,6 +88,12 @@ def test_no_cell_failed(opened):
     ]
     assert failed == []
     assert opened.errors == []
+
+
+def test_no_result_was_on_the_screen_before_a_cell_was_run(opened):
+    code = [cell for cell in opened.at_first if cell["cell_type"] == "code"]
+    assert code and not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    assert not any("regression-only" in cell["metadata"].get("tags", []) for cell in code)
 
 
 def test_no_debris_is_shown(opened):

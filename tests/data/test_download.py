@@ -38,7 +38,7 @@ def check_real(trouble):
     assert "\n" not in outcome.said
     if outcome.gave == "sentence":
         assert "MIRROR" in outcome.said or "FOLDER" in outcome.said
-        assert "set FMNIST_" in outcome.said
+        assert "environment variable FMNIST_" in outcome.said and "prepare_data(" in outcome.said
         assert outcome.said.endswith(".")
         assert ".. " not in outcome.said.replace(" ... ", " ")
     check_bounds(outcome, trouble, trouble.untouched)
@@ -50,10 +50,10 @@ def check_auto(trouble):
     if trouble.auto == "same sentence":
         assert outcome.gave == "sentence"
         assert "cannot be used" in last
-        assert "set FMNIST_DATA" in last
+        assert "set the environment variable FMNIST_DATA" in last
     else:
         assert outcome.gave == trouble.auto
-        assert outcome.gave == "real data" or "STAND-IN DATA" in last
+        assert outcome.gave == "real data" or ("STAND-IN DATA" in last and "You can go on with it" in last)
         # One line says which data it is and names the culprit.
         assert before == []
         assert trouble.run or trouble.words in last or trouble.words == troubles.DELETED

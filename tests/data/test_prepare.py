@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -218,8 +219,9 @@ def test_real_fails_and_says_what_was_tried_and_what_to_do(tmp_path, official, s
     message = str(raised.value)
     assert f"{address}: 404" in message
     assert f"{FashionMNIST.mirrors[0]}: ConnectionError: " in message
-    assert "set FMNIST_MIRROR" in message
-    assert "FMNIST_SOURCE=standin" in message
+    assert 'prepare_data(mirror="...")' in message
+    assert 'prepare_data(source="standin")' in message
+    assert "set the environment variable FMNIST_MIRROR or FMNIST_SOURCE" in message
     assert "\n" not in message
     # Attempts are bounded: the first file twice, packed and unpacked, no other after it.
     assert requests == [f"{NAMES[0]}.gz", NAMES[0]] * 2
@@ -238,7 +240,9 @@ def test_auto_falls_back_to_the_stand_in_and_says_so(tmp_path, official, serve, 
         f"Fashion-MNIST in {root.as_posix()}: STAND-IN DATA, drawn by a statistical model, not real garments "
         f"(the real data could not be fetched: {address}: 404 "
     )
-    assert line.endswith("Connection refused).")
+    assert line.endswith(
+        "Connection refused). You can go on with it; when that is mended, run this cell again for the real data."
+    )
 
 
 def test_long_reasons_are_cut_to_one_line():
@@ -276,7 +280,16 @@ def test_stand_in_is_drawn_once_and_announced_each_time(tmp_path, official, draw
     assert len(draws) == 1
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
-    assert all("STAND-IN DATA" in line and "(asked for by FMNIST_SOURCE or source)" in line for line in lines)
+    way = '(asked for by the argument source). For the real data, run prepare_data(source="real").'
+    assert all("STAND-IN DATA" in line and line.endswith(way) for line in lines)
+
+
+def test_the_notice_says_that_the_environment_asked_for_the_stand_in(
+    tmp_path, official, draws, capsys, monkeypatch
+):
+    monkeypatch.setenv("FMNIST_SOURCE", "standin")
+    fh.prepare_data(tmp_path)
+    assert "(asked for by the environment variable FMNIST_SOURCE). For the real" in capsys.readouterr().out
 
 
 def test_stand_in_never_satisfies_real(tmp_path, official, draws):
@@ -328,10 +341,10 @@ def test_auto_uses_an_earlier_stand_in_where_nothing_can_be_written(
     assert "STAND-IN DATA" in last
     assert f"(the data folder {tmp_path / 'real'} cannot be used (Read-only file system: " in last
     assert len(draws) == 1
-    with pytest.raises(fh.DataError, match="the right to write"):
+    with pytest.raises(fh.DataError, match="write permission"):
         fh.prepare_data(tmp_path, "real", str(mirror))
     (raw_of(root) / NAMES[0]).write_bytes(b"half")
-    with pytest.raises(fh.DataError, match="the right to write"):
+    with pytest.raises(fh.DataError, match="write permission"):
         fh.prepare_data(tmp_path, "auto", str(mirror))
 
 
@@ -416,15 +429,61 @@ def test_relative_paths_in_arguments_count_from_the_working_folder(tmp_path, off
 
 def test_default_folder_is_the_courses(official, mirror, monkeypatch, tmp_path):
     assert (preparing.COURSE_FOLDER / "fmnist_helpers" / "data" / "prepare.py").is_file()
-    monkeypatch.setattr(preparing, "COURSE_FOLDER", tmp_path / "course")
-    assert fh.prepare_data(mirror=str(mirror)) == tmp_path / "course" / "data" / "real"
+    course = tmp_path / "course"
+    course.mkdir()
+    monkeypatch.setattr(preparing, "COURSE_FOLDER", course)
+    assert fh.prepare_data(mirror=str(mirror)) == course / "data" / "real"
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
+    return tmp_path / "cache" / "fmnist-course"
+
+
+def test_without_a_checkout_the_users_cache_is_the_default(official, mirror, monkeypatch, cache, tmp_path):
+    monkeypatch.setattr(preparing, "COURSE_FOLDER", None)
+    monkeypatch.chdir(tmp_path)
+    assert fh.prepare_data(mirror="mirror") == cache / "real"
+    # Then a relative path can only count from the working folder.
+    monkeypatch.setenv("FMNIST_DATA", "elsewhere")
+    assert fh.prepare_data(mirror="mirror") == tmp_path / "elsewhere" / "real"
+
+
+@pytest.mark.parametrize("has_data_folder", [True, False])
+def test_a_checkout_that_cannot_be_written_leaves_the_cache(
+    official, mirror, monkeypatch, cache, tmp_path, has_data_folder
+):
+    course = tmp_path / "course"
+    (course / "data" if has_data_folder else course).mkdir(parents=True)
+    monkeypatch.setattr(preparing, "COURSE_FOLDER", course)
+    monkeypatch.setattr(preparing.os, "access", lambda path, mode: not Path(path).is_relative_to(course))
+    assert fh.prepare_data(mirror=str(mirror)) == cache / "real"
+
+
+def test_what_was_prepared_in_a_checkout_is_used_by_who_may_only_read_it(
+    official, mirror, monkeypatch, cache, tmp_path
+):
+    course = tmp_path / "course"
+    prepared = fh.prepare_data(course / "data", "real", str(mirror))
+    monkeypatch.setattr(preparing, "COURSE_FOLDER", course)
+    monkeypatch.setattr(preparing.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(preparing, "exclusive", None)
+    assert fh.prepare_data() == prepared and not cache.exists()
+
+
+def test_data_that_is_there_waits_for_no_torchvision(official, mirror, monkeypatch, tmp_path):
+    root = fh.prepare_data(tmp_path / "data", "real", str(mirror))
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    assert fh.prepare_data(tmp_path / "data") == root
 
 
 @pytest.mark.parametrize("by_environment", [True, False])
 def test_unknown_source_is_refused(tmp_path, official, monkeypatch, by_environment):
     if by_environment:
         monkeypatch.setenv("FMNIST_SOURCE", "internet")
-    with pytest.raises(ValueError, match="source is 'internet'; choose one of auto, real, standin"):
+    by = "the environment variable FMNIST_SOURCE" if by_environment else "the argument source"
+    with pytest.raises(ValueError, match=f"^{by} is 'internet'; choose one of 'auto', 'real', 'standin'$"):
         fh.prepare_data(tmp_path / "data", None if by_environment else "internet")
     assert not (tmp_path / "data").exists()
 
@@ -488,8 +547,14 @@ def test_file_in_the_way_is_named_with_what_to_do(tmp_path, official, mirror, dr
     path.write_text("in the way")
     with pytest.raises(fh.DataError) as raised:
         fh.prepare_data(tmp_path / "data", source, str(mirror))
-    assert f"the data folder {root} cannot be used" in str(raised.value)
-    assert "FMNIST_DATA" in str(raised.value)
+    assert f"the data folder {root} cannot be used ({path} is a file, and a folder is needed" in str(
+        raised.value
+    )
+    assert 'Rename or delete that file, or use another folder: prepare_data("another/folder")' in str(
+        raised.value
+    )
+    # Neither of them would help.
+    assert "free space" not in str(raised.value) and "permission" not in str(raised.value)
     assert path.read_text() == "in the way"
     assert leftovers(tmp_path / "data") in ([], [str(path)])
 
@@ -502,7 +567,7 @@ def test_auto_draws_the_stand_in_where_only_the_real_data_has_no_place(
     in_the_way.write_text("in the way")
     assert fh.prepare_data(tmp_path / "data", "auto", str(mirror)).name == "standin"
     (line,) = capsys.readouterr().out.splitlines()
-    assert f"(the data folder {in_the_way} cannot be used (File exists: {in_the_way}))." in line
+    assert f"(the data folder {in_the_way} cannot be used ({in_the_way} is a file, and a folder is " in line
     assert in_the_way.read_text() == "in the way"
 
 
@@ -530,6 +595,23 @@ def test_interrupt_leaves_nothing_half_written(tmp_path, official, monkeypatch):
     assert not any((tmp_path / "data").rglob("*ubyte"))
 
 
+@pytest.mark.parametrize("content", [None, b"", b"version https://git-lfs.github.com/spec/v1\n", b"half"])
+def test_a_file_of_the_course_that_is_missing_or_damaged_is_not_the_fault_of_the_data_folder(
+    tmp_path, official, monkeypatch, content
+):
+    fitted = tmp_path / "course" / "standin.npz"
+    if content is not None:
+        fitted.parent.mkdir()
+        fitted.write_bytes(standin.FITTED_FILE.read_bytes()[:-100] if content == b"half" else content)
+    monkeypatch.setattr(standin, "FITTED_FILE", fitted)
+    with pytest.raises(fh.DataError) as raised:
+        fh.prepare_data(tmp_path / "data", "standin")
+    assert str(raised.value).startswith(f"{fitted}, a file of the course, cannot be read (")
+    assert str(raised.value).endswith(". Download the course again.")
+    assert "data folder" not in str(raised.value) and "free space" not in str(raised.value)
+    assert leftovers(tmp_path / "data") == []
+
+
 @pytest.mark.parametrize("source", ["real", "standin"])
 def test_what_a_killed_process_left_is_dropped(tmp_path, official, mirror, draws, source):
     unfinished = tmp_path / "data" / source / "unfinished"
@@ -543,7 +625,7 @@ def test_what_a_killed_process_left_is_dropped(tmp_path, official, mirror, draws
 
 
 def test_waiting_for_another_notebook_is_bounded(tmp_path, official, draws, monkeypatch):
-    monkeypatch.setattr(disk, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(disk, "LOCK_SECONDS", 0.3)
     held, over = threading.Event(), threading.Event()
 
     def hold():
@@ -555,7 +637,8 @@ def test_waiting_for_another_notebook_is_bounded(tmp_path, official, draws, monk
     holder.start()
     try:
         assert held.wait(30)
-        with pytest.raises(fh.DataError, match=r"another notebook has been preparing .*standin.lock"):
+        words = r"waited 0\.005 minutes for another program that is preparing .*it locks .*standin.lock"
+        with pytest.raises(fh.DataError, match=words):
             fh.prepare_data(tmp_path, "standin")
     finally:
         over.set()

@@ -75,13 +75,13 @@ def test_other_seed_draws_other_images(drawn):
 @pytest.mark.parametrize(
     ("num_images", "seed", "message"),
     [
-        (0, 0, "num_images must be a positive multiple of ten, not 0"),
-        (-10, 0, "num_images must be a positive multiple of ten, not -10"),
-        (15, 0, "num_images must be a positive multiple of ten, not 15"),
-        (10.0, 0, "num_images must be a whole number, not 10.0"),
-        (True, 0, "num_images must be a whole number, not True"),
-        (10, -1, "seed must be zero or more, not -1"),
-        (10, None, "seed must be a whole number, not None"),
+        (0, 0, "num_images is 0; it must be a multiple of 10, 10 or above"),
+        (-10, 0, "num_images is -10; it must be a multiple of 10, 10 or above"),
+        (15, 0, "num_images is 15; it must be a multiple of 10, 10 or above"),
+        (10.0, 0, r"num_images is 10.0 \(float\); it must be an integer \(int\)"),
+        (True, 0, r"num_images is True \(bool\); it must be an integer \(int\)"),
+        (10, -1, "seed is -1; it must be 0 or above"),
+        (10, None, r"seed is None \(NoneType\); it must be an integer \(int\)"),
     ],
 )
 def test_bad_arguments(num_images, seed, message):
@@ -90,7 +90,7 @@ def test_bad_arguments(num_images, seed, message):
 
 
 def test_a_bad_seed_writes_nothing(tmp_path):
-    with pytest.raises(ValueError, match="seed must be a whole number, not None"):
+    with pytest.raises(ValueError, match=r"seed is None .*; it must be an integer"):
         standin.write_standin(tmp_path / "raw", seed=None)
     assert not (tmp_path / "raw").exists()
 

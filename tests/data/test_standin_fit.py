@@ -234,7 +234,7 @@ def test_loudness_tells_quiet_images_from_loud_ones():
 
 
 def test_few_images_make_no_component():
-    with pytest.raises(ValueError, match="a component of 99 images would show single images"):
+    with pytest.raises(ValueError, match="a component has 99 images; it needs 100, or what is drawn"):
         standin_fit.fit_component(np.ones((99, 5)))
 
 
@@ -450,15 +450,25 @@ TURNS = np.arange(1_500) % 10
 @pytest.mark.parametrize(
     ("images", "labels", "seed", "message"),
     [
-        (BLACK / 255, TURNS, 0, r"images must be uint8 of shape \(N, 784\), not float64 of \(1500, 784\)"),
-        (BLACK.reshape(-1, 28, 28), TURNS, 0, r"not uint8 of \(1500, 28, 28\)"),
-        (BLACK[:, 1:], TURNS, 0, r"not uint8 of \(1500, 783\)"),
-        (BLACK, TURNS[1:], 0, "labels must be 1500 whole numbers from 0 to 9, one for each image"),
-        (BLACK, TURNS[None], 0, "labels must be 1500 whole numbers"),
-        (BLACK, TURNS + 1, 0, "labels must be 1500 whole numbers"),
-        (BLACK, TURNS + 0.5, 0, "labels must be 1500 whole numbers"),
-        (BLACK[:990], TURNS[:990], 0, "a fit needs 100 images of each class, not 99"),
-        (BLACK, TURNS, -1, "seed must be zero or more, not -1"),
+        (
+            BLACK / 255,
+            TURNS,
+            0,
+            r"images are float64 of shape \(1500, 784\); they must be uint8 of shape \(N, 784\)",
+        ),
+        (BLACK.reshape(-1, 28, 28), TURNS, 0, r"images are uint8 of shape \(1500, 28, 28\);"),
+        (BLACK[:, 1:], TURNS, 0, r"images are uint8 of shape \(1500, 783\);"),
+        (
+            BLACK,
+            TURNS[1:],
+            0,
+            r"labels are int64 of shape \(1499,\); they must be 1500 integers from 0 to 9, one per image",
+        ),
+        (BLACK, TURNS[None], 0, r"labels are int64 of shape \(1, 1500\); they must be 1500 integers"),
+        (BLACK, TURNS + 1, 0, r"labels are int64 of shape \(1500,\), one of them 10; they must be"),
+        (BLACK, TURNS + 0.5, 0, r"labels are float64 of shape \(1500,\), one of them 0.5; they must be"),
+        (BLACK[:990], TURNS[:990], 0, "class 0 has 99 images; a fit needs 100 per class: give all 60,000"),
+        (BLACK, TURNS, -1, "seed is -1; it must be 0 or above"),
     ],
 )
 def test_bad_arguments(images, labels, seed, message):
@@ -494,7 +504,7 @@ def assert_refused(monkeypatch, capsys, message: str, *arguments: object) -> Non
 
 
 def test_missing_data_is_said_in_one_sentence(tmp_path, monkeypatch, capsys):
-    message = f"{tmp_path} holds no Fashion-MNIST; prepare_data(source='real') fetches it."
+    message = f"{tmp_path} holds no Fashion-MNIST; give the folder that prepare_data(source='real') returns"
     assert_refused(monkeypatch, capsys, message, "--root", tmp_path)
 
 
@@ -503,8 +513,8 @@ def test_what_cannot_work_is_said_before_the_fit(training_root, tiny_root, tmp_p
     out = "--out", tmp_path / "missing" / "new.npz"
     assert_refused(monkeypatch, capsys, "there is no folder", "--root", training_root, *out)
     seed = "--seed", "-1"
-    assert_refused(monkeypatch, capsys, "seed must be zero or more", "--root", training_root, *seed)
-    few = "a fit needs 100 images of each class, not 39."
+    assert_refused(monkeypatch, capsys, "seed is -1; it must be 0 or above", "--root", training_root, *seed)
+    few = "has 39 images; a fit needs 100 per class: give all 60,000 training images"
     assert_refused(monkeypatch, capsys, few, "--root", tiny_root)
     assert_refused(monkeypatch, capsys, "--root")
 

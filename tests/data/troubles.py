@@ -654,7 +654,7 @@ def move_slowly(reached, move: Callable, source: Path, target: Path) -> None:
 
 REFUSED = "Connection refused"
 WRONG_HASH = "does not match the known hash"
-STALLED = "it was given up"
+STALLED = "download stopped: it sent less than"
 WEB_PAGE = "it sent a web page, not a .gz file"
 NO_SPACE = "No space left on device"
 DELETED = "nothing may delete it meanwhile"
@@ -678,7 +678,12 @@ TROUBLES = (
     Trouble("body trickles", STALLED, trickle_body, limits=IMPATIENT),
     Trouble("second half trickles", STALLED, trickle_after_half, limits=IMPATIENT | SMALL_STEPS),
     Trouble("body trickles, no length", STALLED, trickle_without_end, limits=IMPATIENT),
-    Trouble("never stops sending", "sent more than", send_without_end, limits={"MOST_BYTES": 500_000}),
+    Trouble(
+        "never stops sending",
+        "download stopped at 0.5 MB; no file of",
+        send_without_end,
+        limits={"MOST_BYTES": 500_000},
+    ),
     Trouble(
         "slow but steady",
         "the real data.",
@@ -695,7 +700,7 @@ TROUBLES = (
         "disk full, unpacking", NO_SPACE, prepare=partial(small_disk, kilobytes=40), auto="same sentence"
     ),
     Trouble("files may not grow", "File too large", prepare=limited_file_size, auto="same sentence"),
-    Trouble("read-only folder", "the right to write", prepare=read_only_folder, auto="same sentence"),
+    Trouble("read-only folder", "write permission", prepare=read_only_folder, auto="same sentence"),
     Trouble("deleted while loading", DELETED, prepare=deleted_while_loading),
     Trouble("deleted while drawing", REFUSED, prepare=deleted_while_drawing, auto="same sentence"),
     Trouble("corrupt files left behind", "the real data.", send, prepare=damage, auto="real data"),

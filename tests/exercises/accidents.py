@@ -331,7 +331,7 @@ def explained(text: str, **attachments: str) -> Change:
 SWITCHES = {
     "gradients off": "torch.set_grad_enabled(False)",
     "no_grad never left": "torch.no_grad().__enter__()",
-    "inference mode never left": "torch.inference_mode().__enter__()",
+    "inference mode never left": "_mode = torch.inference_mode(); _mode.__enter__()",
     "double precision": "torch.set_default_dtype(torch.float64)",
     "meta device": "torch.set_default_device('meta')",
     "deterministic": "torch.use_deterministic_algorithms(True)",
@@ -399,6 +399,12 @@ ACCIDENTS = [
     Accident("checkpoints", beside({f".ipynb_checkpoints/{ASSIGNMENT}-checkpoint.ipynb": "{}"})),
     Accident("folder in capitals", written(plain, NAME, ASSIGNMENT.upper())),
     Accident("no folder", written(plain, NAME, "."), "outside of a folder"),
+    Accident(
+        "a zip without a folder",
+        zipped(lambda text: {"a.ipynb": text.encode()}, "../all.zip"),
+        "outside of a folder",
+    ),
+    Accident("a folder too many", written(plain, NAME, f"submission/{ASSIGNMENT}"), "outside of a folder"),
     Accident("Zoë from a mac", changed(), folder=unicodedata.normalize("NFD", "Zoë from a mac")),
     Accident("Zoë from windows", changed(), folder="Zoë from windows".encode("cp1252")),
     Accident("Doe, Jane", changed()),
@@ -440,7 +446,7 @@ ACCIDENTS = [
     # Imports that fail here, switches left on, honest extensions.
     *(Accident(f"imports {name}", changed(in_imports(line)), "failed") for name, line in IMPORTS.items()),
     *(
-        Accident(f"switch: {name}", changed(in_imports("import torch\n" + line)), "switch")
+        Accident(f"switch: {name}", changed(in_imports("import torch\n" + line)), "an earlier cell")
         for name, line in SWITCHES.items()
     ),
     Accident("autoreload", changed(in_imports("%load_ext autoreload\n%autoreload 2"))),
@@ -448,7 +454,9 @@ ACCIDENTS = [
     Accident(
         "callback", changed(in_imports("get_ipython().events.register('post_run_cell', lambda result: None)"))
     ),
-    Accident("profiler", changed(in_imports("import cProfile\n_p = cProfile.Profile()\n_p.enable()"))),
+    Accident(
+        "profiler", changed(in_imports("import cProfile\n_p = cProfile.Profile()\n_p.enable()")), "a profiler"
+    ),
     Accident(
         "by keyword", changed(answered(f"_f = {TARGET}\ndef {TARGET}(**k): return _f(**k)\n{TARGET} = _f"))
     ),

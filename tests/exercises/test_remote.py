@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 import pytest
 import torch
@@ -79,6 +81,19 @@ def test_no_exception_is_let_through_by_an_instructors_except():
     assert not issubclass(NoObservation, Exception)
 
 
+def test_switches_left_on_are_told_with_an_observation_and_with_a_fault():
+    told = []
+
+    def ask(request):
+        with torch.inference_mode():
+            return answer(request, namespace_of(DESCEND))
+
+    for name, passes in (("descend", contextlib.nullcontext()), ("another", pytest.raises(NoObservation))):
+        with passes:
+            ex04_optimizer.check_descend(Reference(name, ask, lambda seed: seed, told.append))
+    assert told == [["inference_mode"]] * 2
+
+
 def lying(fields: dict):
     """Return a change of a reply: other values for some fields."""
 
@@ -96,12 +111,14 @@ def lying(fields: dict):
         lying({"observation": b""}),
         lying({"observation": encode(Seen("Tensor"))}),
         lying({"observation": bytes(remote.MOST_OBSERVED + 2000)}),
+        lying({"switches": ["<b>a word of my own</b>"]}),
+        lying({"switches": ["gradients"] * 1000}),
         lambda data: b"",
         lambda data: data[:-1],
         lambda data: b"\xc1",
         lambda data: b"\x91" * 100_000,
     ],
-    ids=["version", "nonce", "empty", "kind", "large", "nothing", "cut", "byte", "deep"],
+    ids=["version", "nonce", "empty", "kind", "large", "word", "words", "nothing", "cut", "byte", "deep"],
 )
 def test_reply_that_is_none_is_refused(change):
     function = reference("descend", namespace_of(DESCEND), change)

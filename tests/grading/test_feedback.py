@@ -41,3 +41,8 @@ def test_hidden_lines_do_not_come_back_through_outputs():
     notebook, _ = HideTests().preprocess(new.new_notebook(cells=cells), {})
     assert "12345" not in nbformat.writes(notebook)
     assert notebook.cells[1].outputs[2].traceback == ["ValueError: (hidden test)"]
+
+
+def test_remarks_reach_the_page():
+    _, resources = HideTests(remarks=["`a` waits."]).preprocess(nbformat.v4.new_notebook(), {})
+    assert resources["nbgrader"]["remarks"] == ["`a` waits."]

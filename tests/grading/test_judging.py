@@ -6,10 +6,12 @@ import sys
 import threading
 
 import pytest
+import torch
 
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
 
 from fmnist_helpers.exercises.remote import NoObservation, answer
+from fmnist_helpers.grading import judging
 from fmnist_helpers.grading.instructor_cells import plan
 from fmnist_helpers.grading.judging import judge, seed_of
 
@@ -52,7 +54,9 @@ def test_many_cells_at_once_keep_their_outputs_apart():
             # All of them are in the middle of a test cell at the same time.
             if not waited:
                 waited.append(together.wait(timeout=60))
-            return answer(request, ORDER)
+            # The student's process is another one: it shares no hooks with what is judged here.
+            with judging._LOCK:
+                return answer(request, ORDER)
 
         source = CELL.replace("before", f"thread {number}")
         found[number] = texts(judge(plan(source), ask, number))
@@ -67,6 +71,17 @@ def test_many_cells_at_once_keep_their_outputs_apart():
     for number, text in found.items():
         assert text.startswith(f"thread {number}\norder: ") and text.count("thread") == 1
     assert len(found) == 8
+
+
+def test_switches_that_were_left_on_are_named_once():
+    def ask(request):
+        with torch.no_grad(), torch.autocast("cpu"):
+            return answer(request, ORDER)
+
+    judged = judge(plan(CELL), ask, 7)
+    assert judged.switches == ["gradients", "autocast"]
+    assert len(texts(judged).splitlines()) == 3
+    assert judge(plan(CELL), lambda request: answer(request, ORDER), 7).switches == []
 
 
 def test_a_missing_observation_ends_the_cell_at_once():

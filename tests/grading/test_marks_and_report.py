@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from fmnist_helpers.grading.classroom import Classroom
-from fmnist_helpers.grading.execute import OUTPUT_BYTES, _short_error
 from fmnist_helpers.grading.marks import FAILED, Marks, Outcome, remarks_on, status_of
-from fmnist_helpers.grading.report import table, write_csv
+from fmnist_helpers.grading.report import attention, table, write_csv
 from tests.exercises.hostile import ASSIGNMENT
 
 
@@ -72,11 +71,24 @@ def test_remarks_say_what_stopped_waits_and_was_repaired():
     assert "the kernel died, at `t`" in remarks[0] and "counts 0 on this page until then" in remarks[1]
 
 
-def test_errors_are_cut_and_never_dropped():
-    told = _short_error({"ename": "E" * 10**6, "evalue": "v" * 10**6, "traceback": ["x" * 10**6] * 5})
-    assert sum(len(str(part)) for part in told.values()) < OUTPUT_BYTES
-    assert told["traceback"]
-    assert _short_error({}) == {"ename": "", "evalue": "", "traceback": []}
+def test_attention_names_what_was_guessed_or_lost_in_one_line_each():
+    rows = [
+        (outcome(notes=["x was missing and was put back", "another"]), marks(points=3.0)),
+        (outcome(answered=2), marks(points=0.0, tasks={"a": 0.0})),
+        (outcome(answered=2), marks()),
+        (outcome(problem="not submitted"), None),
+        (outcome(problem="unreadable", notes=["it is a web page"]), None),
+        (outcome(stopped="the kernel died", stopped_at="t"), marks()),
+        (Outcome("a\x1b[2Jb", ASSIGNMENT, flags=["x" * 500]), marks()),
+    ]
+    lines = attention(rows)
+    assert lines[:4] == [
+        f"  ada, {ASSIGNMENT}: x was missing and was put back (and 1 more)",
+        f"  ada, {ASSIGNMENT}: earned nothing, though 2 answers were written",
+        f"  ada, {ASSIGNMENT}: it is a web page",
+        f"  ada, {ASSIGNMENT}: the kernel died, at t",
+    ]
+    assert lines[4].startswith("  a?[2Jb, ") and len(lines[4]) < 260 and len(lines) == 5
 
 
 def test_settings_file_is_what_nbgrader_reads(tmp_path):

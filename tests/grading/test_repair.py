@@ -156,6 +156,21 @@ def test_text_around_an_empty_explanation_is_put_into_it(place):
     assert notes == ["explain was answered beside its cell, too; the text was put into it"]
 
 
+def test_pictures_with_one_name_are_both_kept():
+    def change(notebook):
+        explained = cell_of(notebook, "explain")
+        explained.source = "![](attachment:image.png)"
+        explained.attachments = {"image.png": {"image/png": "b25l"}}
+        more = new_markdown_cell(
+            "![](attachment:image.png)", attachments={"image.png": {"image/png": "dHdv"}}
+        )
+        notebook.cells.append(more)
+
+    explained = cell_of(repaired(change)[0], "explain")
+    assert explained.attachments == {"image.png": {"image/png": "b25l"}, "1-image.png": {"image/png": "dHdv"}}
+    assert "attachment:image.png" in explained.source and "attachment:1-image.png" in explained.source
+
+
 def test_edited_question_counts_as_an_answer():
     def change(notebook):
         cell_of(notebook, "explain").source = TEXT_STUB
@@ -238,7 +253,7 @@ def is_own(cell) -> bool:
     return cell.cell_type == "code" and (not name or (HANDOUT.is_answer(name) and HANDOUT.is_worked_on(cell)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(STEPS)
 def test_whatever_was_done_every_label_is_there_once_and_no_answer_is_lost(steps):
     disturbed = copy.deepcopy(SOLVED)

@@ -11,11 +11,18 @@ import nbformat
 import pytest
 
 from fmnist_helpers.grading import submissions
-from fmnist_helpers.grading.submissions import students
+from fmnist_helpers.grading.handout import Handout
+from fmnist_helpers.grading.submissions import Finder, students
+from tests.exercises.accidents import zip_of
+from tests.exercises.bank import read_source
 from tests.exercises.hostile import ASSIGNMENT, cell_of
 from tests.grading.test_repair import HANDOUT, RELEASED, SOLVED
 
 NAME = f"{ASSIGNMENT}.ipynb"
+
+
+def find(folder, student: str = "ada"):
+    return Finder(folder.parent, {ASSIGNMENT: HANDOUT}).find(student, ASSIGNMENT)
 
 
 def hand_in(folder, **files):
@@ -25,7 +32,7 @@ def hand_in(folder, **files):
         path = place / (NAME if name == "named" else f"{name}.ipynb")
         path.write_text(notebook if isinstance(notebook, str) else json.dumps(notebook))
         os.utime(path, (number, number))
-    return submissions.find([folder / "ada"], "ada", ASSIGNMENT, HANDOUT)
+    return find(folder / "ada")
 
 
 def answer_of(found) -> str:
@@ -90,11 +97,7 @@ def test_links_are_no_submissions(tmp_path):
             place.symlink_to(target)
         else:
             folder.symlink_to(target)
-        (found,) = [
-            submissions.find(folders, student, ASSIGNMENT, HANDOUT)
-            for student, folders in students(tmp_path / "submitted").items()
-            if student == name
-        ]
+        found = find(folder, name)
         assert found.notebook is None and found.problem in ("unreadable", "not submitted")
         assert "it is a link" in " ".join(found.notes)
 
@@ -105,7 +108,7 @@ def test_students_whose_names_look_the_same_are_one(tmp_path):
     (tmp_path / unicodedata.normalize("NFD", "Zoë") / ASSIGNMENT / NAME).write_text(json.dumps(SOLVED))
     ((student, folders),) = students(tmp_path).items()
     assert student == "Zoë" and len(folders) == 3
-    found = submissions.find(folders, student, ASSIGNMENT, HANDOUT)
+    found = find(folders[0], student)
     assert found.notebook is not None and "3 folders" in found.notes[0]
 
 
@@ -116,7 +119,7 @@ def test_files_lie_as_the_notebook_sees_them(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
     (place / "work" / NAME).write_text(json.dumps(SOLVED))
-    found = submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT)
+    found = find(tmp_path / "ada")
     assert found.files == {
         "near.py": b"work/near.py",
         "src/deep.py": b"work/src/deep.py",
@@ -133,22 +136,18 @@ def test_file_that_stands_where_a_folder_is_needed_gives_way(tmp_path):
     (place / "work" / "src").write_text("a file")
     (place / "src").mkdir()
     (place / "src" / "x.py").write_text("x")
-    submissions.write_files(
-        submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT).files, tmp_path / "out"
-    )
+    submissions.write_files(find(tmp_path / "ada").files, tmp_path / "out")
 
 
 def test_time_is_taken_from_the_folder_and_not_from_an_archive(tmp_path):
-    from tests.exercises.accidents import zip_of
-
     place = tmp_path / "ada" / ASSIGNMENT
     place.mkdir(parents=True)
     (place / NAME).write_text(json.dumps(SOLVED))
     (place / "x.zip").write_bytes(zip_of({"timestamp.txt": b"2020-01-01 00:00:00 UTC"}))
-    found = submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT)
+    found = find(tmp_path / "ada")
     assert found.time is None
     (place / "timestamp.txt").write_text("2026-03-02 13:00:00 +0100")
-    late = submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT)
+    late = find(tmp_path / "ada")
     assert submissions.written_stamp(late.time) == "2026-03-02 12:00:00.000000 UTC"
     assert late.digest == found.digest
 
@@ -166,21 +165,46 @@ def test_what_lies_there_in_place_of_a_notebook_is_named(tmp_path, name, words):
     place = tmp_path / "ada" / ASSIGNMENT
     place.mkdir(parents=True)
     (place / name).write_bytes(b"%PDF" if name == "x.pdf" else b"text")
-    found = submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT)
+    found = find(tmp_path / "ada")
     assert found.problem == "not submitted"
     assert found.notes == [f"the folder holds no notebook, but {words}"]
 
 
 def test_nothing_at_all(tmp_path):
     (tmp_path / "ada" / ASSIGNMENT).mkdir(parents=True)
-    assert submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT).notes == ["the folder is empty"]
-    found = submissions.find([], "ada", ASSIGNMENT, HANDOUT)
+    assert find(tmp_path / "ada").notes == ["the folder is empty"]
+    found = find(tmp_path / "nobody", "nobody")
     assert found.problem == "not submitted" and found.notes == []
 
 
 def test_digest_follows_what_is_handed_in(tmp_path):
     digests = [hand_in(tmp_path, named=SOLVED).digest for _ in range(2)]
     (tmp_path / "ada" / ASSIGNMENT / "helper.py").write_text("x = 1")
-    digests.append(submissions.find([tmp_path / "ada"], "ada", ASSIGNMENT, HANDOUT).digest)
+    digests.append(find(tmp_path / "ada").digest)
     assert digests[0] == digests[1] != digests[2]
     nbformat.validate(hand_in(tmp_path, named=SOLVED).notebook)
+
+
+@pytest.mark.parametrize(
+    ("path", "found_in"),
+    [
+        (f"{NAME}", True),
+        ("my work.ipynb", True),
+        (f"assignsubmission_file/{ASSIGNMENT}/{NAME}", True),
+        ("ex02_model/my work.ipynb", False),
+        ("all.zip", True),
+    ],
+)
+def test_notebook_outside_of_its_folder_is_found(tmp_path, path, found_in):
+    content = json.dumps(SOLVED).encode()
+    target = tmp_path / "ada" / path
+    target.parent.mkdir(parents=True)
+    target.write_bytes(zip_of({"ex/a.ipynb": content}) if path == "all.zip" else content)
+    other = Handout(read_source("ex02_model"))
+    finder = Finder(tmp_path, {ASSIGNMENT: HANDOUT, "ex02_model": other})
+    found = finder.find("ada", ASSIGNMENT)
+    assert (found.notebook is not None) == found_in
+    if found_in:
+        assert found.notes[0] == "it lay outside of a folder for the assignment"
+        assert finder.assignments() == [ASSIGNMENT]
+        assert finder.find("ada", "ex02_model").problem == "not submitted"

@@ -3,20 +3,25 @@
 import ast
 import json
 import re
+import symtable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
 import fmnist_helpers
 from fmnist_helpers import widgets
+from fmnist_helpers.course.strip import REGRESSION_ONLY
 from tests.lessons.tolerance import PREFIX, Tolerance
 from tests.tools.course import COURSE, LESSONS, NOTEBOOKS, RESULTS
-from tests.tools.execute import KERNEL, tidy
+from tests.tools.execute import FOLDED, KERNEL, tidy
 
 NAMES = [path.stem for path in LESSONS]
 README = COURSE / "README.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)]+)\)")
+
+KNOWN_TAGS = ("nbval-ignore-output", REGRESSION_ONLY, FOLDED)
 
 # The widest differences between real data and stand-in that a lesson may shrug off.
 MOST = Tolerance(percent=10, decimal=0.3)
@@ -128,6 +133,19 @@ def test_no_absolute_path_and_no_shell_magic(lesson):
         assert not re.search(r"(?<![\w.<])/(home|root|Users|tmp|work|mnt|srv)\b", cell.source + shown)
 
 
+def test_the_first_cell_installs_the_course_only_where_it_is_missing(lesson, monkeypatch):
+    assert [cell.cell_type for cell in lesson.cells[:2]] == ["markdown", "code"]
+    install = lesson.cells[1].source
+    done = []
+    shell = SimpleNamespace(run_line_magic=lambda magic, line: done.append((magic, line)))
+    exec(install, {"get_ipython": lambda: shell})
+    assert done == []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    exec(install, {"get_ipython": lambda: shell})
+    ((magic, line),) = done
+    assert magic == "pip" and line.startswith("install --quiet git+https://github.com/")
+
+
 def test_headings_are_in_order(lesson):
     heading = re.compile(r"^(#+) (.+)$", flags=re.MULTILINE)
     levels = [(len(marks), title) for marks, title in heading.findall(text_of(lesson))]
@@ -214,11 +232,41 @@ def test_what_is_not_compared_is_followed_by_an_assertion(lesson):
 def test_tags_are_known_and_tolerances_modest(lesson):
     for cell in code_cells(lesson):
         for tag in tags_of(cell):
-            assert tag == "nbval-ignore-output" or tag.startswith(PREFIX), tag
+            assert tag in KNOWN_TAGS or tag.startswith(PREFIX), tag
         tolerance = Tolerance.from_tags(tags_of(cell))
         assert tolerance.percent <= MOST.percent
         assert tolerance.decimal <= MOST.decimal
         assert tolerance == Tolerance() or cell.outputs, "a tolerance for nothing"
+
+
+def test_cells_that_end_in_an_assertion_and_show_nothing_are_for_the_tests_alone(lesson):
+    for cell in code_cells(lesson):
+        for_tests = (
+            isinstance(list(executed(ast.parse(cell.source).body))[-1], ast.Assert) and not cell.outputs
+        )
+        assert (REGRESSION_ONLY in tags_of(cell)) == for_tests, f"the tag of {cell.source!r}"
+
+
+def test_no_learners_cell_depends_on_one_that_copies_lack(lesson):
+    ours = set()
+    for cell in code_cells(lesson):
+        defined, needed = names_of(cell.source)
+        if REGRESSION_ONLY in tags_of(cell):
+            ours |= defined
+        else:
+            assert not needed & ours, cell.source
+
+
+def names_of(source):
+    """Return the names that a cell defines for others, and those that it takes from others."""
+    cell = symtable.symtable(source, "cell", "exec")
+    defined = {one.get_name() for one in cell.get_symbols() if one.is_assigned() or one.is_imported()}
+    tables, needed = [cell], {one.get_name() for one in cell.get_symbols() if one.is_referenced()}
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        needed |= {one.get_name() for one in table.get_symbols() if one.is_referenced() and one.is_global()}
+    return defined, needed - defined
 
 
 def test_prose_is_calm(lesson):

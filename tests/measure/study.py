@@ -55,11 +55,16 @@ def open_study(path: Path, header: dict[str, Any], fresh: bool) -> dict[str, Any
     """Return what is stored, or the beginnings of a new study.
 
     Raises:
-        ValueError: if the file holds another study, whose runs cannot stand beside new ones.
+        ValueError: if the file holds another study, whose runs cannot stand beside new ones, or none.
     """
     if fresh or not path.exists():
         return {"about": header, "steps": {}}
-    read_study(path)
+    try:
+        read_study(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} does not hold a study; replace it with --fresh, or choose another file with --output"
+        ) from error
     content = json.loads(path.read_text(encoding="utf-8"))
     differing = [name for name in header if content["about"].get(name) != header[name]]
     if differing:

@@ -116,7 +116,7 @@ def test_the_command_runs_stores_and_prints(tiny_root, tmp_path, monkeypatch, ca
 
 @pytest.mark.parametrize(
     ("option", "message"),
-    [("--epochs", "num_epochs is 0; it must be a whole number"), ("--seeds", "--seeds is 0")],
+    [("--epochs", "num_epochs is 0; it must be 1 or above"), ("--seeds", "--seeds is 0")],
 )
 def test_the_command_refuses_nothing_to_do(tiny_root, monkeypatch, option, message):
     monkeypatch.setattr(budget.helpers, "prepare_data", lambda source: tiny_root)

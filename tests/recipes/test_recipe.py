@@ -53,37 +53,65 @@ def test_the_default_is_the_tutorials_recipe(tiny_root):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "ResNet"}, "model is 'ResNet'; choose one of MLP, CNN"),
-        ({"optimizer": "Adagrad"}, "optimizer is 'Adagrad'; choose one of SGD, RMSprop, Adam, AdamW"),
-        ({"schedule": "cosine"}, "schedule is 'cosine'; choose one of constant, one cycle"),
-        ({"num_epochs": 0}, "num_epochs is 0; it must be a whole number, 1 or above"),
-        ({"num_epochs": 2.5}, "num_epochs is 2.5; it must be a whole number"),
-        ({"num_epochs": 2.0}, "num_epochs is 2.0; it must be a whole number"),
-        ({"num_epochs": "2"}, "num_epochs is '2'; it must be a whole number"),
-        ({"num_epochs": None}, "num_epochs is None; it must be a whole number"),
-        ({"num_epochs": np.float64(2)}, "num_epochs is np.float64(2.0); it must be a whole number"),
-        ({"batch_size": np.bool_(True)}, "batch_size is np.True_; it must be a whole number"),
-        ({"batch_size": Fraction(4, 2)}, "batch_size is Fraction(2, 1); it must be a whole number"),
-        ({"patience": 1.5}, "patience is 1.5; it must be a whole number, 1 or above"),
-        ({"patience": np.array([1, 2])}, "patience is array([1, 2]); it must be a whole number, 1 or above"),
-        ({"model": ["MLP"]}, "model is ['MLP']; choose one of MLP, CNN"),
-        ({"optimizer": torch.optim.SGD}, "optimizer is <class 'torch.optim.sgd.SGD'>; choose one of SGD, "),
-        ({"shuffle": "False"}, "shuffle is 'False'; it must be True or False"),
-        ({"flip": 2}, "flip is 2; it must be True or False"),
-        ({"both_views": None}, "both_views is None; it must be True or False"),
-        ({"learning_rate": "0.1"}, "learning_rate is '0.1'; it must be a number"),
-        ({"learning_rate": None}, "learning_rate is None; it must be a number"),
-        ({"learning_rate": True}, "learning_rate is True; it must be a number"),
-        ({"weight_decay": [0.1, 0.2]}, "weight_decay is [0.1, 0.2]; it must be a number"),
-        ({"momentum": 1j}, "momentum is 1j; it must be a number"),
+        ({"model": "ResNet"}, "model is 'ResNet'; choose one of these names: 'MLP', 'CNN'"),
+        (
+            {"optimizer": "Adagrad"},
+            "optimizer is 'Adagrad'; choose one of these names: 'SGD', 'RMSprop', 'Adam', 'AdamW'",
+        ),
+        ({"schedule": "cosine"}, "schedule is 'cosine'; choose one of these names: 'constant', 'one cycle'"),
+        ({"num_epochs": 0}, "num_epochs is 0; it must be 1 or above"),
+        ({"num_epochs": 2.5}, "num_epochs is 2.5 (float); it must be an integer (int), 1 or above"),
+        ({"num_epochs": 2.0}, "num_epochs is 2.0 (float); it must be an integer (int), 1 or above"),
+        ({"num_epochs": "2"}, "num_epochs is '2' (str); it must be an integer (int)"),
+        ({"num_epochs": None}, "num_epochs is None (NoneType); it must be an integer (int)"),
+        (
+            {"num_epochs": np.float64(2)},
+            "num_epochs is np.float64(2.0) (float64); it must be an integer (int)",
+        ),
+        ({"batch_size": np.bool_(True)}, "batch_size is np.True_ (bool); it must be an integer (int)"),
+        (
+            {"batch_size": Fraction(4, 2)},
+            "batch_size is Fraction(2, 1) (Fraction); it must be an integer (int)",
+        ),
+        ({"patience": 1.5}, "patience is 1.5 (float); it must be an integer (int), 1 or above"),
+        (
+            {"patience": np.array([1, 2])},
+            "patience is array([1, 2]) (ndarray); it must be an integer (int), 1",
+        ),
+        ({"model": ["MLP"]}, "model is ['MLP'] (list); choose one of these names: 'MLP', 'CNN'"),
+        (
+            {"model": fh.NeuralNetwork()},
+            "model is of type NeuralNetwork; choose one of these names: 'MLP', 'CNN'",
+        ),
+        (
+            {"learning_rate": fh.NeuralNetwork()},
+            "learning_rate is of type NeuralNetwork; it must be a number",
+        ),
+        ({"flip": fh.NeuralNetwork()}, "flip is of type NeuralNetwork; it must be True or False"),
+        (
+            {"num_epochs": fh.NeuralNetwork()},
+            "num_epochs is of type NeuralNetwork; it must be an integer (int)",
+        ),
+        (
+            {"optimizer": torch.optim.SGD},
+            "optimizer is the class SGD; choose one of these names: 'SGD', 'RMSprop', 'Adam', 'AdamW'",
+        ),
+        ({"shuffle": "False"}, "shuffle is 'False' (str); it must be True or False"),
+        ({"flip": 2}, "flip is 2 (int); it must be True or False"),
+        ({"both_views": None}, "both_views is None (NoneType); it must be True or False"),
+        ({"learning_rate": "0.1"}, "learning_rate is '0.1' (str); it must be a number"),
+        ({"learning_rate": None}, "learning_rate is None (NoneType); it must be a number"),
+        ({"learning_rate": True}, "learning_rate is True (bool); it must be a number"),
+        ({"weight_decay": [0.1, 0.2]}, "weight_decay is [0.1, 0.2] (list); it must be a number"),
+        ({"momentum": 1j}, "momentum is 1j (complex); it must be a number"),
         ({"momentum": math.nan}, "momentum is nan; it must be 0 or more and below 1"),
         (
             {"averaging": 0.9, "patience": 3},
-            "averaging is 0.9 and patience is 3, which do not go together: patience",
+            "averaging is 0.9 and patience is 3, but only one of them can be used; set averaging=0 or patience=N",
         ),
-        ({"batch_size": True}, "batch_size is True; it must be a whole number"),
-        ({"shift": -1}, "shift is -1; it must be a whole number, 0 or above"),
-        ({"patience": 0}, "patience is 0; it must be a whole number, 1 or above"),
+        ({"batch_size": True}, "batch_size is True (bool); it must be an integer (int)"),
+        ({"shift": -1}, "shift is -1; it must be 0 or above"),
+        ({"patience": 0}, "patience is 0; it must be 1 or above"),
         ({"learning_rate": -0.1}, "learning_rate is -0.1; it must be above 0 and finite"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),
         ({"learning_rate": math.nan}, "learning_rate is nan; it must be above 0"),
@@ -94,7 +122,7 @@ def test_the_default_is_the_tutorials_recipe(tiny_root):
         ({"averaging": 1.0}, "averaging is 1.0; it must be 0 or more and below 1"),
         (
             {"optimizer": "Adam", "momentum": 0.9},
-            "Adam keeps averages of its own; momentum goes with SGD or RMSprop",
+            "momentum is 0.9, but Adam takes none; set momentum=0, or choose 'SGD' or 'RMSprop'",
         ),
     ],
 )
@@ -284,7 +312,10 @@ def test_a_run_that_is_stopped_in_its_first_epoch_keeps_the_model_as_it_is(tiny_
     run = train(replace(PATIENT, patience=patience), tiny_root, after_step=after_step)
     assert equal_states(run.model.state_dict(), weights[0])
     assert run.history == [] and run.history.interrupted
-    assert "Stopped by hand; the 0 finished epochs are kept." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Stopped by hand; the 0 finished epochs are kept." in said
+    assert ("You stopped the run before an epoch could be kept" in said) == (patience is not None)
+    assert "loss" not in said
 
 
 def test_a_run_that_is_stopped_between_two_epochs_keeps_the_best(monkeypatch, tiny_root):
@@ -345,6 +376,16 @@ def test_a_model_without_a_finite_loss_is_never_the_best(
     monkeypatch.setattr(recipes, "fit", fit_with(accuracies, losses))
     run = train(replace(PATIENT, num_epochs=3), tiny_root)
     assert run.model.linear_relu_stack[0].bias[0].item() == best
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_a_run_without_a_finite_loss_says_what_to_try(monkeypatch, tiny_root, capsys, broken):
+    monkeypatch.setattr(recipes, "fit", fit_with([0.1] * 3, [broken] * 3))
+    assert train(replace(PATIENT, num_epochs=3), tiny_root).model.linear_relu_stack[0].bias[0].item() == 3
+    assert capsys.readouterr().out == (
+        "The validation loss was nan or infinite in every finished epoch, so the model stays as it is now; "
+        "try a smaller learning_rate.\n"
+    )
 
 
 @pytest.mark.parametrize("patience", [2, None])
@@ -412,16 +453,16 @@ def test_a_run_takes_numpys_numbers(tiny_root):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"seed": 1.0}, "seed is 1.0; it must be a whole number, from 0 to 4294967295"),
-        ({"seed": -1}, "seed is -1; it must be a whole number, from 0 to 4294967295"),
-        ({"seed": 2**70}, f"seed is {2**70}; it must be a whole number, from 0 to 4294967295"),
-        ({"seed": None}, "seed is None; it must be a whole number, from 0 to 4294967295"),
-        ({"num_valid": 0}, "num_valid is 0; it must be a whole number, 1 or above"),
-        ({"num_valid": 10.5}, "num_valid is 10.5; it must be a whole number, 1 or above"),
-        ({"num_valid": True}, "num_valid is True; it must be a whole number, 1 or above"),
-        ({"num_train": 70.0}, "num_train is 70.0; choose from 1 to 300 samples"),
-        ({"num_train": True}, "num_train is True; choose from 1 to 300 samples"),
-        ({"num_train": "70"}, "num_train is '70'; choose from 1 to 300 samples"),
+        ({"seed": 1.0}, "seed is 1.0 (float); it must be an integer (int) from 0 to 4294967295"),
+        ({"seed": -1}, "seed is -1; it must be from 0 to 4294967295"),
+        ({"seed": 2**70}, f"seed is {2**70}; it must be from 0 to 4294967295"),
+        ({"seed": None}, "seed is None (NoneType); it must be an integer (int) from 0 to 4294967295"),
+        ({"num_valid": 0}, "num_valid is 0; it must be 1 or above"),
+        ({"num_valid": 10.5}, "num_valid is 10.5 (float); it must be an integer (int), 1 or above"),
+        ({"num_valid": True}, "num_valid is True (bool); it must be an integer (int), 1 or above"),
+        ({"num_train": 70.0}, "num_train is 70.0 (float); it must be an integer (int) from 1 to 300"),
+        ({"num_train": True}, "num_train is True (bool); it must be an integer (int) from 1 to 300"),
+        ({"num_train": "70"}, "num_train is '70' (str); it must be an integer (int) from 1 to 300"),
     ],
 )
 def test_arguments_that_are_no_whole_numbers_are_refused_in_one_sentence(tiny_root, options, sentence):
@@ -443,5 +484,5 @@ def test_a_batch_of_one_for_batch_normalisation_is_refused_before_anything_is_tr
 
 @pytest.mark.parametrize("num_train", [0, 301])
 def test_a_number_of_samples_that_is_not_there_is_refused(tiny_root, num_train):
-    with pytest.raises(ValueError, match=rf"num_train is {num_train}; choose from 1 to 300 samples"):
+    with pytest.raises(ValueError, match=rf"^num_train is {num_train}; it must be from 1 to 300$"):
         train(SMALL, tiny_root, num_train=num_train)

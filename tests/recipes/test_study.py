@@ -107,9 +107,13 @@ def test_means_deviations_gains_and_table(tmp_path):
     ]
 
 
-def test_a_missing_study_says_how_to_get_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"there is no study .*; make study writes one"):
-        read_study(tmp_path / "none.json")
+def test_a_missing_study_says_where_it_was_looked_for_and_how_to_get_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = (
+        f"^there is no study none.json in {tmp_path}; in a terminal in the course's folder run `make study`$"
+    )
+    with pytest.raises(FileNotFoundError, match=words):
+        read_study("none.json")
 
 
 @pytest.mark.parametrize(
@@ -118,5 +122,7 @@ def test_a_missing_study_says_how_to_get_one(tmp_path):
 def test_another_file_is_not_taken_for_a_study(tmp_path, text):
     path = tmp_path / "study.json"
     path.write_text(text)
-    with pytest.raises(ValueError, match="does not hold a study; make study writes one"):
+    with pytest.raises(
+        ValueError, match=r"does not hold a study; to replace it, .* run `make study STUDY_OPTIONS=--fresh`$"
+    ):
         read_study(path)

@@ -14,9 +14,12 @@ import nbformat
 from nbclient import NotebookClient
 
 from fmnist_helpers.atomic import written_whole
+from fmnist_helpers.course.strip import REGRESSION_ONLY
 from tests.tools.course import LESSONS
 
 CELL_SECONDS = 900
+FOLDED = "hide-cell"
+"""The tag by which Jupyter Book folds a cell."""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -45,10 +48,16 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     """
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.metadata = nbformat.from_dict(_kept(cell.metadata.get("tags", [])))
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+
+
+def _kept(tags: list[str]) -> dict:
+    """Return the metadata of a cell with these tags; what only serves the tests is folded, too."""
+    if REGRESSION_ONLY in tags or FOLDED in tags:
+        return {"jupyter": {"source_hidden": True}, "tags": sorted({*tags, FOLDED})}
+    return {"tags": tags} if tags else {}
 
 
 def main(names: list[str]) -> None:

@@ -12,6 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from fmnist_helpers.course.root import exercises
+from fmnist_helpers.course.strip import read, strip_exercise, written
 from tests.tools.course import NOTEBOOKS
 
 FOLLOW = (
@@ -41,6 +43,7 @@ def build(folder: Path) -> None:
         RuntimeError: if it cannot be built, or the builder warns.
     """
     with tempfile.TemporaryDirectory() as work:
+        book = _write_book(Path(work) / "book")
         command = [
             tool("jupyter-book"),
             "build",
@@ -49,13 +52,24 @@ def build(folder: Path) -> None:
             "--keep-going",
             "--path-output",
             work,
-            NOTEBOOKS,
+            book,
         ]
         done = subprocess.run(command, capture_output=True, text=True, cwd=work)
         if done.returncode:
             raise RuntimeError(f"the site could not be built:\n{done.stdout}\n{done.stderr}")
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(Path(work) / "_build" / "html", folder)
+
+
+def _write_book(book: Path) -> Path:
+    """Write what the site is made of: the lessons as they are stored, the exercises as they are handed out."""
+    shutil.copytree(NOTEBOOKS, book, ignore=shutil.ignore_patterns(".ipynb_checkpoints", "__pycache__"))
+    for path in exercises(book):
+        path.write_bytes(written(strip_exercise(read(path.read_bytes()))))
+    with (book / "_toc.yml").open("a") as contents:
+        # Not in the stored list: a site that was built of it without this would publish the solutions.
+        contents.writelines(f"  - file: exercises/{path.stem}/{path.stem}\n" for path in exercises(book))
+    return book
 
 
 def broken_links(folder: Path) -> tuple[int, list[str]]:

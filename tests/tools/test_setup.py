@@ -1,5 +1,6 @@
 """That the ways to install the course agree, and that Binder and CI do what they say."""
 
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import venv
 from fnmatch import fnmatch
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 
@@ -18,6 +20,8 @@ from tests.tools.course import COURSE, copy_course
 
 PROJECT = tomllib.loads((COURSE / "pyproject.toml").read_text())
 CONDA = yaml.safe_load((COURSE / "environment.yml").read_text())
+
+BINDER_COPIES = "my_course"
 
 # Conda-forge has other names for two packages: the CPU build of torch, and matplotlib without a GUI.
 CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
@@ -102,13 +106,20 @@ def test_postbuild_and_start_do_as_binder_would(tmp_path):
         "PIP_NO_INDEX": "1",
         "FMNIST_SOURCE": "standin",
     }
-    environment.pop("FMNIST_DATA", None)
+    for name in ("FMNIST_DATA", "PYTHONPATH"):
+        environment.pop(name, None)
     done = subprocess.run(
         [course / "binder" / "postBuild"], cwd=course, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "STAND-IN DATA" in done.stdout
     assert (course / "data" / "standin" / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").is_file()
+    # An editable install uses the files of the checkout and packs none.
+    assert not list(course.rglob("packaged"))
+    # What the badge opens is there, and git sees nothing of it.
+    first = nbformat.read(course / BINDER_COPIES / "00_start_here.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in first.cells)
+    assert f"/{BINDER_COPIES}/" in (COURSE / ".gitignore").read_text().splitlines()
     # At the launch the data is there, and the package is the course's own.
     code = "import fmnist_helpers as f, torch; print(f.__file__, torch.get_num_threads()); f.prepare_data()"
     launch = [course / "binder" / "start", python, "-c", code]
@@ -130,8 +141,17 @@ def test_repo2docker_builds_from_our_files(tmp_path):
 
 def test_badge_opens_the_first_lesson_in_jupyterlab():
     address = re.search(r"\]\((https://mybinder.org/v2/[^)]*)\)", (COURSE / "README.md").read_text())[1]
-    assert address.endswith("?urlpath=lab/tree/notebooks/00_start_here.ipynb")
-    assert (COURSE / "notebooks" / "00_start_here.ipynb").is_file()
+    assert address.endswith(f"?urlpath=lab/tree/{BINDER_COPIES}/00_start_here.ipynb")
+
+
+def test_a_codespace_installs_the_same_and_opens_the_copies():
+    settings = json.loads((COURSE / ".devcontainer" / "devcontainer.json").read_text())
+    made = settings["postCreateCommand"]
+    for text in PROJECT["project"]["dependencies"]:
+        assert not text.startswith("torch") or f"'{text}'" in made
+    assert made.endswith(f"-e . && fmnist-course --no-lab {BINDER_COPIES}")
+    assert "fmnist-course" in PROJECT["project"]["scripts"]
+    assert settings["customizations"]["codespaces"]["openFiles"] == [f"{BINDER_COPIES}/00_start_here.ipynb"]
 
 
 def test_conda_asks_for_the_cpu_build():
