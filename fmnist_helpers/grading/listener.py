@@ -47,8 +47,8 @@ WAITING = {"shell": 8, "control": 1, "iopub": 16}
 """How many messages of a kernel are taken in before they are read."""
 MEMORY_BYTES = 2**30
 """Address space of this process; it uses a quarter."""
-GRACE_SECONDS = 5
-"""How long an interrupted cell may take to end."""
+GRACE_SECONDS = 10
+"""How long an interrupted cell may take to end; what it has shown is read meanwhile."""
 IDLE_SECONDS = 20
 """How long after its reply a kernel may take to say that it is idle; what the cell has shown is read before."""
 CUT = (

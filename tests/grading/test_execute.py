@@ -80,7 +80,8 @@ HONEST = {
     "widget": "import ipywidgets\nbox = ipywidgets.Image(value=bytes(20_000_000))\nbox\nprint('made')",
     "long error": "raise ValueError('x' * 10_000_000)",
     "metadata": "display({'text/plain': 'x'}, metadata={'a': 'y' * 4_000_000}, raw=True)",
-    "other processes": "import os\nif os.fork() == 0:\n    print('child')\n    os._exit(0)\nos.wait()\n!echo of a shell",
+    "other processes": "import os\nif os.fork() == 0:\n    print('child')\n    os._exit(0)\n"
+    "os.wait()\n!echo of a shell",
     "thread": "import threading, time\n"
     "threading.Thread(target=lambda: [print('.', time.sleep(0.01)) for _ in range(9**9)], daemon=True).start()",
     "input": "input('what now? ')",
@@ -255,9 +256,10 @@ def started_by(monkeypatch):
     made = execute.kernel_command
 
     def install(command) -> None:
-        monkeypatch.setattr(
-            execute, "kernel_command", lambda *arguments, **options: command(made(*arguments, **options))
-        )
+        def changed(*arguments, **options) -> list[str]:
+            return command(made(*arguments, **options))
+
+        monkeypatch.setattr(execute, "kernel_command", changed)
 
     return install
 
@@ -337,7 +339,7 @@ time.sleep(600)
         family = grader.children(recursive=True)
         assert len(family) > 1
         grader.kill()
-    gone, alive = psutil.wait_procs(family, timeout=30)
+    _, alive = psutil.wait_procs(family, timeout=30)
     assert not alive, [process.cmdline() for process in alive]
 
 
