@@ -92,8 +92,8 @@ class Drawing:
             for name, values in _written(axes) if axes.images else _spread(axes):
                 pairs = ", ".join(f"{place}: {value}" for place, value in values)
                 name = _headed(panel, name, ", ")
-                items += f"<dt>{html.escape(name)}</dt><dd>{html.escape(pairs)}</dd>"
-        return items and f"<details><summary>The values</summary><dl>{items}</dl></details>"
+                items += f"<li><strong>{html.escape(name)}</strong>: {html.escape(pairs)}</li>"
+        return items and f"<details><summary>The values</summary><ul>{items}</ul></details>"
 
 
 class Row(NamedTuple):

@@ -41,11 +41,14 @@ class Page(html.parser.HTMLParser):
         if tag == "img":
             self.pictures.append(dict(attrs))
 
+    def handle_endtag(self, tag):
+        self.tag = {"strong": "li"}.get(tag, "")
+
     def handle_data(self, data):
-        if self.tag == "dt":
-            self.values[data] = None
-        elif self.tag == "dd":
-            self.values[list(self.values)[-1]] = data
+        if self.tag == "strong":
+            self.values[data] = ""
+        elif self.tag == "li":
+            self.values[list(self.values)[-1]] += data.removeprefix(": ")
 
 
 def shown(drawing: Drawing) -> tuple[dict[str, str], Image.Image]:

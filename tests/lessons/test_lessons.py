@@ -239,7 +239,7 @@ def test_what_a_figure_says_of_its_lines_agrees_with_the_values_below_it(lesson)
         courses = [
             re.search(r"(rises|falls|goes) from ([^ ]+) to ([^ ;]+?)[,.]*(?= |$)", one) for one in told
         ]
-        rows = [row.split(", ") for row in re.findall(r"<dd>(.*?)</dd>", page)]
+        rows = [row.split(", ") for row in re.findall(r"</strong>: (.*?)</li>", page)]
         if any(courses):
             for course, row in zip(courses, rows, strict=True):
                 if course:

@@ -108,7 +108,7 @@ def test_pixels_are_not_compared_but_the_text_alternative_is():
 
 SHOWN = (
     '<img alt="Line chart: T. In this run: a: rises from 1 to 2." src="x"><details><summary>The values</summary>'
-    "<dl><dt>a</dt><dd>0: 1, 1: 2</dd></dl></details>"
+    "<ul><li><strong>a</strong>: 0: 1, 1: 2</li></ul></details>"
 )
 
 

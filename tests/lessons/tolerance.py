@@ -24,7 +24,7 @@ NUMBER = re.compile(
 # what it says of them, which belong to one run; ``true_words`` recomputes that.
 PIXELS = re.compile(r'src="data:image/(png|svg\+xml);base64,[^"]*"')
 COURSE = re.compile(r'(?<=\bIn this run: )[^"\n]+')
-VALUES = re.compile(r"(?<=<summary>The values</summary>)<dl>.*?</dl>(?=</details>)")
+VALUES = re.compile(r"(?<=<summary>The values</summary>)<ul>.*?</ul>(?=</details>)")
 
 
 @dataclass(frozen=True)
