@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 
 from fmnist_helpers.grading.handout import squeezed
+from fmnist_helpers.grading.syntax import parse
 
 MOST_STATEMENTS = 40
 """How many statements of one cell are run."""
