@@ -34,7 +34,6 @@ LOADING_MAGICS = ("config", "load_ext", "matplotlib", "pylab", "reload_ext")
 """Magics of a line that are like imports: they want something installed, and do no harm when they are run twice."""
 AT_DEFAULTS = """\
 from fmnist_helpers.exercises import switches as _switches
-from fmnist_helpers.grading.syntax import parse
 with _switches.undone():
     exec(compile({source!r}, "<given>", "exec"), globals())
 """
