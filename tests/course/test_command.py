@@ -14,7 +14,6 @@ from fmnist_helpers.course.copies import editions
 from tests.course.conftest import alone, give_away
 from tests.tools.course import COURSE, copy_course
 
-SECONDS = 5
 PREPARE = "import fmnist_helpers; fmnist_helpers.prepare_data()"
 
 
