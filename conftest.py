@@ -8,6 +8,7 @@ from jupyter_client.manager import KernelManager
 from nbval.plugin import IPyNbCell
 
 from tests.lessons.tolerance import Tolerance
+from tests.lessons.true_words import KERNEL_ARGUMENTS
 
 # Kernels inherit these. One thread makes runs repeatable, and two on a busy machine can be ten times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -16,7 +17,14 @@ os.environ.setdefault("FMNIST_SOURCE", "standin")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
 
-class SocketFileKernelManager(KernelManager):
+class LessonKernelManager(KernelManager):
+    """Starts kernels that check what figures say."""
+
+    def start_kernel(self, **options):
+        return super().start_kernel(extra_arguments=KERNEL_ARGUMENTS, **options)
+
+
+class SocketFileKernelManager(LessonKernelManager):
     """Talks to its kernel over socket files in a folder of its own.
 
     Over TCP, a kernel's ports are found free and then given up for the kernel to take: of two kernels that start at
@@ -33,8 +41,7 @@ class SocketFileKernelManager(KernelManager):
 
 
 # Windows has no socket files that ZeroMQ would use.
-if os.name == "posix":
-    nbval.kernel.KernelManager = SocketFileKernelManager
+nbval.kernel.KernelManager = SocketFileKernelManager if os.name == "posix" else LessonKernelManager
 
 # For the tests that run pytest itself.
 pytest_plugins = ["pytester"]

@@ -29,8 +29,8 @@ _HOMES = {
         "plot_lines",
         "plot_paths",
         "plot_pixels",
+        "plot_points",
         "plot_worst_mistakes",
-        "show_figure",
     ),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

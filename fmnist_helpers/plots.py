@@ -1,4 +1,4 @@
-"""The figures of the course: ``plot_…`` draws and returns Axes, ``show_figure`` shows them.
+"""The figures of the course: ``plot_…`` draws, and returns a ``Drawing``, which shows itself (see ``figures``).
 
 Colours come from palettes that stay distinct for colour-blind readers, and lines also differ in style or
 marker. Backgrounds are opaque, so that a figure reads the same in a light and a dark theme.
@@ -6,20 +6,16 @@ marker. Backgrounds are opaque, so that a figure reads the same in a light and a
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 from collections.abc import Callable, Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
 from fmnist_helpers.data import CLASSES
+from fmnist_helpers.figures import Drawing, new_figure
 from fmnist_helpers.history import History
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
@@ -27,84 +23,51 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#5
 
 LINES = ("-", "--", "-.", ":", (0, (6, 2)))
 MARKERS = "osD^vPX*"
-DOTS_PER_INCH = 160
 EVEN_GREY, EVEN_BLUE = 118, 72
 """The byte of grey, and the per cent of the map "Blues", on which black and white text stand out equally, at
 more than 4.5 to 1."""
-
-
-def show_figure(axes: Axes | np.ndarray | Sequence[Axes], alt: str) -> None:
-    """Show the figure of ``axes`` in the notebook, with a text alternative, and close it.
-
-    A screen reader reads ``alt``, in JupyterLab as on an exported web page; matplotlib's own display has no
-    place for it.
-
-    Args:
-        axes: the Axes of one figure, or an array or list of them.
-        alt: what the figure shows, in a sentence or two, without numbers that another run may change.
-
-    Raises:
-        ValueError: if nothing was drawn on the Axes, or ``alt`` is empty.
-    """
-    from IPython.display import display
-
-    if not alt.strip():
-        raise ValueError("a figure needs a text alternative: pass what it shows as alt")
-    all_axes = np.ravel(np.asarray(axes, dtype=object))
-    if not any(one.has_data() for one in all_axes):
-        raise ValueError("the figure is empty: draw on its Axes before showing it")
-    figure = all_axes[0].figure
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white")
-    plt.close(figure)
-    # Twice the pixels of an ordinary screen, at its ordinary width: sharp, and never wider than the page.
-    width = round(figure.get_figwidth() * DOTS_PER_INCH / 2)
-    source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    text = html.escape(alt, quote=True)
-    style = f"width: {width}px; max-width: 100%"
-    picture = f'<img alt="{text}" style="{style}" src="{source}">'
-    display({"text/html": picture, "text/plain": alt}, raw=True)
 
 
 def plot_images(
     images: Tensor,
     titles: Sequence[str] | None = None,
     *,
+    guesses: Sequence[str] | None = None,
     columns: int = 8,
     title: str = "",
-) -> np.ndarray:
+) -> Drawing:
     """Draw images in a grid.
 
     Args:
         images: shape (N, 28, 28) or (N, 1, 28, 28), bytes in 0 … 255 or floats in 0 … 1; black is 0.
-        titles: a line above each image, N of them.
+        titles: words above each image, N of them.
+        guesses: a model's words in place of titles, which another run may change.
         columns: images a row.
         title: a line above the grid.
 
-    Returns:
-        The N Axes, shape (N,).
-
     Raises:
-        ValueError: if the images have another shape, or the number of titles differs.
+        ValueError: if the images have another shape, the number of titles differs, or there are guesses, too.
     """
     pictures = _as_pictures(images)
+    if titles is not None and guesses is not None:
+        raise ValueError("an image has a title or a guess above it, not both")
+    titles = guesses if titles is None else titles
     if titles is not None and len(titles) != len(pictures):
         raise ValueError(f"there are {len(pictures)} images and {len(titles)} titles")
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     row_height = 1.1 if titles is None else 1.35
-    figure = _figure(1.12 * columns, row_height * rows + (0.35 if title else 0))
-    figure.suptitle(title, fontsize=11)
+    figure = new_figure(1.12 * columns, row_height * rows + (0.35 if title else 0), title)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
     for index, (axes, picture) in enumerate(zip(grid, pictures, strict=False)):
-        _draw_picture(axes, picture)
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
         axes.set_title("" if titles is None else titles[index], fontsize=8)
-    return grid[: len(pictures)]
+    return Drawing(grid[: len(pictures)], measured_titles=guesses is not None)
 
 
-def plot_pixels(pixels: Tensor, *, first: int = 8, number: int = 10) -> np.ndarray:
+def plot_pixels(pixels: Tensor, *, first: int = 8, number: int = 10) -> Drawing:
     """Draw an image and, beside it, a square part of it with the byte of each pixel.
 
     Args:
@@ -112,15 +75,12 @@ def plot_pixels(pixels: Tensor, *, first: int = 8, number: int = 10) -> np.ndarr
         first: first row and column of the part.
         number: its rows and columns.
 
-    Returns:
-        Two Axes, shape (2,): the image and its part.
-
     Raises:
         ValueError: if ``pixels`` is not an image of bytes.
     """
     if pixels.ndim != 2 or pixels.dtype != torch.uint8:
         raise ValueError(f"one image of bytes is needed, found {pixels.dtype} of {tuple(pixels.shape)}")
-    both = _figure(8, 3.7).subplots(1, 2)
+    both = new_figure(8, 3.7).subplots(1, 2)
     part = slice(first, first + number)
     edges, ticks = (first - 0.5, first + number - 0.5), range(first, first + number)
     for axes, title in zip(both, ("The whole image", "A part of it, with its bytes"), strict=True):
@@ -130,12 +90,12 @@ def plot_pixels(pixels: Tensor, *, first: int = 8, number: int = 10) -> np.ndarr
     for (row, column), value in np.ndenumerate(pixels[part, part].numpy()):
         colour = "black" if value > EVEN_GREY else "white"
         both[1].text(first + column, first + row, value, ha="center", va="center", color=colour, fontsize=8)
-    return both
+    return Drawing(both)
 
 
 def plot_class_balance(
     labels: Tensor, classes: Sequence[str] = CLASSES, *, title: str = "Samples of each class"
-) -> Axes:
+) -> Drawing:
     """Draw how many samples each class has, as horizontal bars with their counts.
 
     Args:
@@ -144,7 +104,7 @@ def plot_class_balance(
         title: of the figure.
     """
     counts = torch.bincount(labels.cpu(), minlength=len(classes)).tolist()
-    axes = _figure(6.4, 3.4).subplots()
+    axes = new_figure(6.4, 3.4).subplots()
     bars = axes.barh(classes, counts, color=_colour(0))
     axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
     axes.invert_yaxis()
@@ -152,11 +112,11 @@ def plot_class_balance(
     axes.set(title=title, xlabel="samples")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    return axes
+    return Drawing(axes)
 
 
-def plot_curves(runs: History | Mapping[str, History], *, title: str = "Training curves") -> np.ndarray:
-    """Draw loss and accuracy against the epoch for one or several runs.
+def plot_curves(runs: History | Mapping[str, History], *, title: str = "Training curves") -> Drawing:
+    """Draw loss (in nats) and accuracy (in per cent) against the epoch for one or several runs.
 
     The validation curve is solid with markers, the training curve of the same colour is dashed.
 
@@ -164,18 +124,13 @@ def plot_curves(runs: History | Mapping[str, History], *, title: str = "Training
         runs: one history, or histories by name.
         title: above both panels.
 
-    Returns:
-        Two Axes, shape (2,): loss in nats, accuracy in per cent.
-
     Raises:
         ValueError: if there is no run, or a run has no epoch.
     """
     named = {"": runs} if isinstance(runs, History) else dict(runs)
     if not named or not all(named.values()):
         raise ValueError("there is nothing to draw: every run needs at least one finished epoch")
-    figure = _figure(8.6, 3.6)
-    figure.suptitle(title, fontsize=11)
-    both = figure.subplots(1, 2)
+    both = new_figure(8.6, 3.6, title).subplots(1, 2)
     for axes, measure in zip(both, ("loss", "accuracy"), strict=True):
         for number, (name, history) in enumerate(named.items()):
             _draw_run(axes, history, measure, name, number)
@@ -184,24 +139,17 @@ def plot_curves(runs: History | Mapping[str, History], *, title: str = "Training
         axes.grid(alpha=0.3)
     both[0].set_ylabel("mean loss a sample (nats)")
     both[1].set_ylabel("accuracy (%)")
-    both[1].yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
     both[0].legend(fontsize=8)
-    return both
+    return Drawing(both)
 
 
 def _draw_run(axes: Axes, history: History, measure: str, name: str, number: int) -> None:
-    epochs = history.column("epoch")
-    colour = _colour(number)
-    label = f"{name}, " if name else ""
-    axes.plot(epochs, history.column(f"train_{measure}"), "--", color=colour, label=f"{label}training")
-    axes.plot(
-        epochs,
-        history.column(f"valid_{measure}"),
-        marker=MARKERS[number % len(MARKERS)],
-        markersize=4,
-        color=colour,
-        label=f"{label}validation",
-    )
+    scale = 100 if measure == "accuracy" else 1
+    marker = MARKERS[number % len(MARKERS)]
+    for part, column, look in (("training", "train", "--"), ("validation", "valid", f"-{marker}")):
+        values = [scale * value for value in history.column(f"{column}_{measure}")]
+        label = f"{name}, {part}" if name else part
+        axes.plot(history.column("epoch"), values, look, color=_colour(number), label=label, markersize=4)
 
 
 def plot_lines(
@@ -212,7 +160,7 @@ def plot_lines(
     xlabel: str,
     ylabel: str,
     markers: bool = False,
-) -> Axes:
+) -> Drawing:
     """Draw one line for each entry of ``lines``, told apart by colour and line style.
 
     Args:
@@ -226,7 +174,7 @@ def plot_lines(
     """
     if not lines:
         raise ValueError("there is no line to draw")
-    axes = _figure(6.2 if len(lines) == 1 else 8, 3.4).subplots()
+    axes = new_figure(6.2 if len(lines) == 1 else 8, 3.4).subplots()
     for number, (name, values) in enumerate(lines.items()):
         places = range(len(values)) if x is None else x
         style = LINES[number % len(LINES)]
@@ -238,12 +186,35 @@ def plot_lines(
     if len(lines) > 1:
         # Beside the lines, never on them.
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
-    return axes
+    return Drawing(axes)
+
+
+def plot_points(
+    points: Mapping[str, Sequence[float] | Tensor], *, title: str, xlabel: str, ylabel: str
+) -> Drawing:
+    """Draw a dot for each value, at 0, 1, 2, …, in one panel for each entry of ``points``.
+
+    Args:
+        points: the values of each panel by its name.
+        title, xlabel, ylabel: words for the figure and its axes, with units.
+
+    Raises:
+        ValueError: if there is no panel.
+    """
+    if not points:
+        raise ValueError("there is no point to draw")
+    panels = new_figure(4 * len(points), 3, title).subplots(1, len(points), sharey=True, squeeze=False)[0]
+    for axes, (name, values) in zip(panels, points.items(), strict=True):
+        axes.plot(values, ".", markersize=3, color=_colour(0), label=ylabel)
+        axes.set(title=name, xlabel=xlabel)
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+    panels[0].set_ylabel(ylabel)
+    return Drawing(panels)
 
 
 def plot_paths(
     surface: Callable[[Tensor], Tensor], paths: Mapping[str, Tensor], *, title: str = "Paths downhill"
-) -> np.ndarray:
+) -> Drawing:
     """Draw paths over the contour lines of a surface, one panel for each path.
 
     Args:
@@ -251,9 +222,6 @@ def plot_paths(
         paths: the points of each path by its name, shape (N, 2): first the place along the
             horizontal axis, then the place along the vertical one.
         title: above the panels.
-
-    Returns:
-        The Axes, one for each path.
 
     Raises:
         ValueError: if there is no path.
@@ -266,8 +234,7 @@ def plot_paths(
     ticks = [torch.linspace(a, b, 80) for a, b in zip(low - margin, high + margin, strict=True)]
     grid = torch.stack(torch.meshgrid(*ticks, indexing="xy"))
     rows = -(-len(paths) // 2)
-    figure = _figure(8.4, 2.5 * rows + 0.4)
-    figure.suptitle(title, fontsize=11)
+    figure = new_figure(8.4, 2.5 * rows + 0.4, title)
     panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
     for number, (axes, (name, path)) in enumerate(zip(panels, paths.items(), strict=False)):
         axes.contour(*grid, surface(grid), levels=12, colors="darkgrey", linewidths=0.7)
@@ -275,7 +242,7 @@ def plot_paths(
         axes.set_title(name, fontsize=10)
     for axes in panels[len(paths) :]:
         axes.set_axis_off()
-    return panels[: len(paths)]
+    return Drawing(panels[: len(paths)])
 
 
 def plot_confusion_matrix(
@@ -284,7 +251,7 @@ def plot_confusion_matrix(
     classes: Sequence[str] = CLASSES,
     *,
     title: str = "Confusion matrix",
-) -> Axes:
+) -> Drawing:
     """Draw where the samples of each class end up, in per cent of the class: each row adds up to 100.
 
     Args:
@@ -298,7 +265,7 @@ def plot_confusion_matrix(
     """
     counts = confusion_matrix(labels, predictions, len(classes)).double()
     percent = (100 * counts / counts.sum(dim=1, keepdim=True).clamp(min=1)).numpy()
-    axes = _figure(6.6, 5.6).subplots()
+    axes = new_figure(6.6, 5.6).subplots()
     picture = axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
     for (row, column), value in np.ndenumerate(percent):
         # Dark cells take white digits; an empty cell stays empty, so that mistakes stand out.
@@ -309,7 +276,7 @@ def plot_confusion_matrix(
     axes.set_yticks(range(len(classes)), classes, fontsize=8)
     axes.set(title=title, xlabel="predicted class", ylabel="true class")
     axes.figure.colorbar(picture, ax=axes, label="% of the true class", shrink=0.85)
-    return axes
+    return Drawing(axes)
 
 
 def confusion_matrix(labels: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
@@ -344,7 +311,7 @@ def plot_worst_mistakes(
     *,
     number: int = 8,
     title: str = "The worst mistakes",
-) -> np.ndarray:
+) -> Drawing:
     """Draw the wrongly classified images on which the loss is highest, with what the model believed.
 
     Args:
@@ -355,9 +322,6 @@ def plot_worst_mistakes(
         number: how many at most.
         title: above the grid.
 
-    Returns:
-        The Axes, one for each image shown.
-
     Raises:
         ValueError: if no image is wrongly classified.
     """
@@ -366,12 +330,13 @@ def plot_worst_mistakes(
         raise ValueError("there is no mistake to show: every image is classified rightly")
     losses = nn.functional.cross_entropy(logits[wrong], labels[wrong], reduction="none")
     worst = wrong[losses.argsort(descending=True)[:number]]
-    grid = plot_images(images[worst], columns=4, title=title)
-    grid[0].figure.set_size_inches(7.2, 1.95 * -(-len(worst) // 4) + 0.35)
-    for axes, label, row in zip(grid, labels[worst].tolist(), logits[worst].softmax(dim=1), strict=True):
-        believed = f"{classes[row.argmax()]} ({row.max():.0%})"
-        axes.set_title(f"{classes[label]}\ntaken for\n{believed}", fontsize=8)
-    return grid
+    guesses = [
+        f"{classes[label]}\ntaken for\n{classes[row.argmax()]} ({row.max():.0%})"
+        for label, row in zip(labels[worst].tolist(), logits[worst].softmax(dim=1), strict=True)
+    ]
+    drawing = plot_images(images[worst], guesses=guesses, columns=4, title=title)
+    drawing.figure.set_size_inches(7.2, 1.95 * -(-len(worst) // 4) + 0.35)
+    return drawing
 
 
 def plot_first_layer(
@@ -380,7 +345,7 @@ def plot_first_layer(
     since: nn.Module | None = None,
     number: int = 24,
     title: str = "First-layer weights",
-) -> np.ndarray:
+) -> Drawing:
     """Draw the weights from the 784 pixels to single units of the first linear layer, as images.
 
     White is 0; one colour stands for positive, the other for negative weights. All share one scale, so a
@@ -392,9 +357,6 @@ def plot_first_layer(
         number: how many units, those with the largest weights (by their norm) first.
         title: above the grid.
 
-    Returns:
-        The Axes, one for each unit.
-
     Raises:
         ValueError: if a model has no linear layer that takes 784 numbers.
     """
@@ -402,12 +364,12 @@ def plot_first_layer(
     largest = weights.norm(dim=1).argsort(descending=True)[:number]
     pictures = weights[largest].reshape(-1, 28, 28).numpy()
     limit = np.abs(pictures).max() or 1.0
-    grid = plot_images(torch.zeros(len(pictures), 28, 28), title=title)
-    for axes, picture in zip(grid, pictures, strict=True):
+    drawing = plot_images(torch.zeros(len(pictures), 28, 28), title=title)
+    for axes, picture in zip(drawing.axes, pictures, strict=True):
         axes.images[0].set(data=picture, cmap="PuOr", clim=(-limit, limit))
-    colorbar = grid[0].figure.colorbar(grid[0].images[0], ax=grid, shrink=0.8)
+    colorbar = drawing.figure.colorbar(drawing.axes[0].images[0], ax=drawing.axes, shrink=0.8)
     colorbar.set_label("weight" if since is None else "change of weight", fontsize=8)
-    return grid
+    return drawing
 
 
 def _first_weights(model: nn.Module) -> Tensor:
@@ -415,11 +377,6 @@ def _first_weights(model: nn.Module) -> Tensor:
     if first is None or first.in_features != 28 * 28:
         raise ValueError("the model's first linear layer does not take the 784 pixels of an image")
     return first.weight.detach().cpu()
-
-
-def _figure(width: float, height: float) -> Figure:
-    """Return a new figure of this many inches."""
-    return plt.figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
 def _colour(number: int) -> str:
@@ -437,7 +394,3 @@ def _as_pictures(images: Tensor) -> np.ndarray:
         )
     scale = 255 if pictures.dtype == torch.uint8 else 1
     return (pictures.float() / scale).numpy()
-
-
-def _draw_picture(axes: Axes, picture: np.ndarray) -> None:
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=1)

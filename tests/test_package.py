@@ -35,7 +35,7 @@ ONLY_TORCH = ("explain", "history", "loops", "model", "progress", "watch")
 """What a learner reads of training needs nothing but PyTorch."""
 
 DRAW = ("matplotlib", "ipywidgets", "anywidget", "contourpy")
-"""Drawing, which only plots, widgets and the timeline know of."""
+"""Drawing, which only plots, figures, widgets and the timeline know of."""
 
 
 @pytest.mark.parametrize("name", fh.__all__)
@@ -146,7 +146,7 @@ def test_what_a_learner_reads_of_training_needs_only_pytorch():
 
 def test_only_plots_widgets_and_the_timeline_draw():
     drawing = {module for module in MODULES if IMPORTS_OF[module] & set(DRAW)}
-    assert {module for module in drawing if room(module) != "widgets"} == {"plots", "exercises.timeline"}
+    assert {one for one in drawing if room(one) != "widgets"} == {"plots", "figures", "exercises.timeline"}
 
 
 def test_nothing_of_the_package_imports_tests_or_notebooks():

@@ -76,7 +76,7 @@ class Trace:
         return "\n".join(lines)
 
     def plot(self, title: str = "What the loop does"):
-        """Draw the timeline: one row a kind of event, the gradient below. Returns the two Axes."""
+        """Draw the timeline: one row a kind of event, the gradient below."""
         from fmnist_helpers.exercises.timeline import plot_timeline
 
         return plot_timeline(self.events, KINDS, title)

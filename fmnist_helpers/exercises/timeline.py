@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from fmnist_helpers.figures import Drawing, new_figure
 from fmnist_helpers.plots import COLOURS, MARKERS
 
 
-def plot_timeline(events: Sequence[Any], kinds: Sequence[str], title: str) -> np.ndarray:
+def plot_timeline(events: Sequence[Any], kinds: Sequence[str], title: str) -> Drawing:
     """Draw events from left to right, one row for each of ``kinds``, and below them the gradient in ``.grad``.
 
     A grey background marks evaluation mode. Time is counted in events, not in seconds.
@@ -24,9 +24,6 @@ def plot_timeline(events: Sequence[Any], kinds: Sequence[str], title: str) -> np
         kinds: the rows, from top to bottom.
         title: above the rows.
 
-    Returns:
-        The two Axes: events above, length of the gradient below.
-
     Raises:
         ValueError: if there is no event.
     """
@@ -34,7 +31,7 @@ def plot_timeline(events: Sequence[Any], kinds: Sequence[str], title: str) -> np
         raise ValueError("there is no event to draw: the loop did nothing that can be recorded")
     events = [event for event in events if event.kind in kinds]
     rows = {kind: len(kinds) - 1 - row for row, kind in enumerate(kinds)}
-    _, axes = plt.subplots(2, 1, figsize=(8, 4.4), sharex=True, layout="constrained", height_ratios=(3, 1.3))
+    axes = new_figure(8, 4.4).subplots(2, 1, sharex=True, height_ratios=(3, 1.3))
     places = np.arange(1, len(events) + 1)
     for kind, colour, marker in zip(kinds, COLOURS, MARKERS, strict=False):
         at = [place for place, event in zip(places, events, strict=True) if event.kind == kind]
@@ -50,7 +47,7 @@ def plot_timeline(events: Sequence[Any], kinds: Sequence[str], title: str) -> np
     for one in axes:
         _mark_batches(one, events, places)
         one.spines[["top", "right"]].set_visible(False)
-    return axes
+    return Drawing(axes)
 
 
 def _mark_batches(axes: Axes, events: list, places: np.ndarray) -> None:

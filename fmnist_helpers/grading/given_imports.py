@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution
 
 from fmnist_helpers.grading.handout import squeezed
+from fmnist_helpers.grading.syntax import parse
 
 MOST_STATEMENTS = 40
 """How many statements of one cell are run."""
@@ -84,7 +85,7 @@ def remarks_on_imports(given: str, notebook: NotebookNode) -> list[str]:
     """Return what an instructor should know if the given imports do not stand in a student's notebook."""
     there = {name for statement in _imports(notebook.cells) for name in _names(statement)}
     lines = given.splitlines()
-    gone = [line for line in lines if not _names(ast.parse(line).body[0]) <= there]
+    gone = [line for line in lines if not _names(parse(line).body[0]) <= there]
     if lines and gone == lines:
         return ["the cell with the given imports is missing; they were run"]
     return [f"given imports are missing; they were run: `{_short('; '.join(gone), 120)}`"] if gone else []
@@ -96,7 +97,7 @@ def _imports(cells: Iterable[NotebookNode]) -> Iterator[ast.Import | ast.ImportF
         read += len(cell.source)
         if cell.cell_type == "code" and read <= MOST_READ:
             with contextlib.suppress(Exception):  # A student's text may be anything.
-                body = ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", cell.source)).body
+                body = parse(re.sub(r"(?m)^\s*[%!].*$", "", cell.source)).body
                 yield from (one for one in body if isinstance(one, ast.Import | ast.ImportFrom))
 
 
@@ -258,12 +259,12 @@ def _parse(source: str) -> list[ast.stmt]:
         return []
     try:
         try:
-            return ast.parse(source).body
+            return parse(source).body
         except SyntaxError:
             # IPython reads the whole cell anew for each.
             if len(source) * sum(map(source.count, "%!?")) > MOST_WORK:
                 return []
-            return ast.parse(TransformerManager().transform_cell(source)).body
+            return parse(TransformerManager().transform_cell(source)).body
     except Exception:  # A student's text may be anything.
         return []
 

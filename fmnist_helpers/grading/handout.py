@@ -14,6 +14,7 @@ from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 from fmnist_helpers.exercises.observe import STUB
 from fmnist_helpers.grading.classroom import CODE_STUB, TEXT_STUB
 from fmnist_helpers.grading.instructor_cells import is_test
+from fmnist_helpers.grading.syntax import parse
 
 LINE_OF_IPYTHON = re.compile(r"^(\s*)(?:%%?|!|\?).*$", flags=re.MULTILINE)
 
@@ -117,7 +118,7 @@ def squeezed(text: str) -> str:
 def parsed(source: str) -> list[ast.stmt]:
     """Return the statements of a cell; lines of IPython count as nothing, and a cell with an error has none."""
     try:
-        return ast.parse(LINE_OF_IPYTHON.sub(r"\1pass", source)).body
+        return parse(LINE_OF_IPYTHON.sub(r"\1pass", source)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 

@@ -23,6 +23,7 @@ from fmnist_helpers.exercises.check import CheckFailed
 from fmnist_helpers.exercises.remote import NoObservation, Reference
 from fmnist_helpers.exercises.switches import Name
 from fmnist_helpers.grading.instructor_cells import Plan
+from fmnist_helpers.grading.syntax import AT_A_TIME, parse
 
 MOST_LETTERS = 20_000
 """What is kept of what a test cell prints, and of an error."""
@@ -104,12 +105,13 @@ def _run(source: str, namespace: dict[str, Any], judged: Judged) -> list[Noteboo
 
 def _execute(source: str, namespace: dict[str, Any]) -> Any:
     """Run a cell as a notebook does; return the value of its last line, if that is an expression."""
-    tree = ast.parse(source)
+    tree = parse(source)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "<test cell>", "exec"), namespace)
-    if last is not None:
-        return eval(compile(ast.Expression(last.value), "<test cell>", "eval"), namespace)
-    return None
+    with AT_A_TIME:
+        code = compile(tree, "<test cell>", "exec")
+        value = compile(ast.Expression(last.value), "<test cell>", "eval") if last is not None else None
+    exec(code, namespace)
+    return eval(value, namespace) if value is not None else None
 
 
 def error_output(name: str, message: str) -> NotebookNode:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.course import copy_course
+from tests.tools.course import COURSE
 
 BUILD = "import sys; from setuptools import build_meta; print(getattr(build_meta, sys.argv[1])(sys.argv[2]))"
 
@@ -52,8 +52,13 @@ def alone(**environment: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory) -> Path:
-    """A copy of the course, in which building leaves its debris."""
-    return copy_course(tmp_path_factory.mktemp("checkout"))
+    """A copy of what a build reads, in which it leaves its debris; git need not know it (faults are planted)."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(COURSE / name, folder)
+    for name in ("fmnist_helpers", "notebooks"):
+        shutil.copytree(COURSE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".ipynb*"))
+    return folder
 
 
 @pytest.fixture(scope="session")

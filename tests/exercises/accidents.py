@@ -393,6 +393,7 @@ ACCIDENTS = [
                 NAME: text.encode(),
             }
         ),
+        "hand-in.zip",
     ),
     Accident("a tar", _tar, "work.tar.gz"),
     Accident("mac companions", beside({f"._{NAME}": b"\0\5\x16\7\0", ".DS_Store": b"\0\0\0\1Bud1"})),

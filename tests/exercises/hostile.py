@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from fmnist_helpers.grading.handout import Handout
 from tests.exercises.bank import grade_id, read_source, read_variants, tasks
 
 ASSIGNMENT = "ex05_training_loop"
@@ -140,7 +141,7 @@ def _other_labels(notebook: NotebookNode) -> None:
 
 
 def _other_assignment(notebook: NotebookNode) -> None:
-    notebook.cells = read_source("ex02_model").cells
+    notebook.cells = Handout(read_source("ex02_model")).cells
 
 
 def _bare_metadata(notebook: NotebookNode) -> None:

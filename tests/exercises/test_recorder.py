@@ -6,7 +6,6 @@ import copy
 import io
 import re
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from torch import nn
@@ -304,7 +303,7 @@ def test_trace_prints_one_line_a_batch():
 
 def test_timeline_has_a_mark_for_each_event_in_its_row():
     trace, _ = traced(fh.train_loop, verbose=False)
-    above, below = trace.plot("One epoch")
+    above, below = trace.plot("One epoch").axes
     rows = {
         label.get_text(): tick
         for label, tick in zip(above.get_yticklabels(), above.get_yticks(), strict=True)
@@ -319,14 +318,12 @@ def test_timeline_has_a_mark_for_each_event_in_its_row():
     heights = below.get_lines()[0].get_ydata()
     assert list(heights) == [event.gradient for event in trace.events if event.kind in KINDS]
     assert above.get_title() == "One epoch"
-    plt.close(above.figure)
 
 
 def test_timeline_shades_evaluation():
     trace = trace_training(fh.test_loop, small_loader(4, 4), small_model(), CROSS_ENTROPY, verbose=False)
-    axes = trace.plot()
+    axes = trace.plot().axes
     assert len(axes[0].patches) == 3
-    plt.close(axes[0].figure)
 
 
 def test_empty_timeline_is_refused():

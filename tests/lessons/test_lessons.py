@@ -1,6 +1,9 @@
 """What every lesson must be; that it runs and prints what it did is nbval's part (``tolerance.py``)."""
 
 import ast
+import base64
+import html
+import io
 import json
 import re
 import symtable
@@ -8,12 +11,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 import fmnist_helpers
 from fmnist_helpers import widgets
 from fmnist_helpers.course.strip import REGRESSION_ONLY
+from fmnist_helpers.figures import Drawing
 from tests.lessons.tolerance import PREFIX, Tolerance
+from tests.lessons.true_words import check
 from tests.tools.course import COURSE, LESSONS, NOTEBOOKS, RESULTS
 from tests.tools.execute import FOLDED, KERNEL, tidy
 
@@ -65,7 +72,8 @@ def test_what_shows_something_has_stored_it(lesson):
         if (
             is_value
             or makes_a_part(statements[-1])
-            or any(ast.unparse(one).startswith(("print(", "show_figure(")) for one in statements)
+            or makes_a_figure(statements[-1])
+            or any(ast.unparse(one).startswith("print(") for one in statements)
         ):
             assert cell.outputs, f"run: make execute (no output is stored of {cell.source!r})"
 
@@ -74,6 +82,11 @@ def makes_a_part(statement):
     """Tell whether a statement ends its cell with an interactive part."""
     call = statement.value if isinstance(statement, ast.Expr) else None
     return isinstance(call, ast.Call) and getattr(call.func, "id", None) in widgets.__all__
+
+
+def makes_a_figure(statement):
+    """Tell whether a statement ends its cell with a figure, drawn or only named."""
+    return bool(re.match(r"(\w+\.)?plot(_\w+)?\(|figure$", ast.unparse(statement)))
 
 
 def test_lessons_have_something_to_move_and_something_to_predict(lesson):
@@ -210,14 +223,73 @@ def test_no_exported_function_is_defined_again(lesson):
         assert not defined & set(fmnist_helpers.__all__)
 
 
+def figures_of(lesson):
+    """Give the HTML of each figure, with its words."""
+    for cell in code_cells(lesson):
+        if makes_a_figure(ast.parse(cell.source).body[-1]):
+            (data,) = (output.data for output in cell.outputs if output.output_type == "execute_result")
+            yield data["text/html"], data["text/plain"]
+
+
 def test_every_figure_has_its_text_alternative(lesson):
     for cell in code_cells(lesson):
-        assert not re.search(r"plt\.show\(", cell.source), "show_figure carries the text alternative"
+        assert "plt." not in cell.source, "a plot_ function of the course says in words what it drew"
+        assert "alt=" not in cell.source
         for output in cell.outputs:
             data = output.get("data", {})
-            assert "image/png" not in data, "a figure was shown without show_figure"
+            assert "image/png" not in data, "a figure without words"
             for alt in re.findall(r"<img [^>]*", data.get("text/html", "")):
                 assert re.match(r'<img alt="[^"]{30,}"', alt)
+    for page, words in figures_of(lesson):
+        assert page.startswith(f'<img alt="{html.escape(words)}" ')
+
+
+def test_figures_show_something(lesson):
+    for page, _ in figures_of(lesson):
+        source = re.search(r'src="data:image/png;base64,([^"]+)"', page)[1]
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(source))).convert("L"))
+        assert (pixels < 200).mean() > 0.002
+
+
+def test_what_a_figure_says_of_its_lines_agrees_with_the_values_below_it(lesson):
+    for page, words in figures_of(lesson):
+        told = words.partition("In this run: ")[2].split("; ")
+        courses = [
+            re.search(r"(rises|falls|goes) from ([^ ]+) to ([^ ;]+?)[,.]*(?= |$)", one) for one in told
+        ]
+        rows = [row.split(", ") for row in re.findall(r"</strong>: (.*?)</li>", page)]
+        if any(courses):
+            for course, row in zip(courses, rows, strict=True):
+                if course:
+                    assert [course[2], course[3]] == [row[0].split(": ")[1], row[-1].split(": ")[1]]
+
+
+LIES = {
+    "direction": ("rises from", "falls from"),
+    "end": ("to 2.5", "to 2.6"),
+    "turns": ("turning 1 time", "turning 2 times"),
+    "lowest": ("lowest 0.5 at 1", "lowest 0.4 at 1"),
+    "place": ("lowest 0.5 at 1", "lowest 0.5 at 2"),
+    "left out": (", turning 1 time, lowest 0.5 at 1", ""),
+    "made up": ("turning 1 time, lowest", "turning 1 time, highest 9 at 2, lowest"),
+    "constant": ("4 throughout", "5 throughout"),
+    "point": ("7 at 2", "7 at 3"),
+    "name": ("; b: ", "; c: "),
+    "one line less": ("; b: 4 throughout", ""),
+}
+
+
+@pytest.mark.parametrize(("truth", "lie"), LIES.values(), ids=LIES)
+def test_a_figure_that_says_what_is_not_so_is_refused(monkeypatch, truth, lie):
+    lines = {"a": [1.5, 0.5, 2.5], "b": [4, 4, 4]}
+    drawing = fmnist_helpers.plot_lines(lines, title="T", xlabel="x", ylabel="y")
+    drawing.axes[0].plot(2, 7, "o", label="c")
+    check(drawing)
+    words = repr(drawing)
+    assert truth in words
+    monkeypatch.setattr(Drawing, "__repr__", lambda self: words.replace(truth, lie))
+    with pytest.raises(AssertionError):
+        check(drawing)
 
 
 def test_what_is_not_compared_is_followed_by_an_assertion(lesson):

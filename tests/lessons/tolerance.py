@@ -20,8 +20,11 @@ NUMBER = re.compile(
     r"(?<![\w.])(?P<value>[-+]?\d+(?P<fraction>\.\d+)?(?P<power>e[-+]?\d+)?)(?P<unit>\s?%)?(?!\w|\.\d)"
 )
 
-# A figure's pixels depend on fonts and versions. Its text alternative stays and is compared.
+# A figure's pixels depend on fonts and versions. Its text alternative stays and is compared, but for the values and
+# what it says of them, which belong to one run; ``true_words`` recomputes that.
 PIXELS = re.compile(r'src="data:image/(png|svg\+xml);base64,[^"]*"')
+COURSE = re.compile(r'(?<=\bIn this run: )[^"\n]+')
+VALUES = re.compile(r"(?<=<summary>The values</summary>)<ul>.*?</ul>(?=</details>)")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,11 @@ class Tolerance:
 
     def prepare(self, output: object) -> object:
         """Return what stands for ``output`` in a comparison; only text is changed."""
-        return Text(PIXELS.sub('src="(pixels)"', output), self) if isinstance(output, str) else output
+        if not isinstance(output, str):
+            return output
+        for part, name in ((PIXELS, 'src="(pixels)"'), (COURSE, "(course)"), (VALUES, "(values)")):
+            output = part.sub(name, output)
+        return Text(output, self)
 
     def accepts(self, left: str, right: str) -> bool:
         """Tell whether two texts differ by no more than this tolerance."""

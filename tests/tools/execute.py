@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.course.strip import REGRESSION_ONLY
+from tests.lessons.true_words import KERNEL_ARGUMENTS
 from tests.tools.course import LESSONS
 
 CELL_SECONDS = 900
@@ -34,6 +35,7 @@ def execute(path: Path) -> None:
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
+        extra_arguments=KERNEL_ARGUMENTS,
     )
     client.execute()
     tidy(notebook)
