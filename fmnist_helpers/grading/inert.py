@@ -6,6 +6,7 @@ but changed where it is written. Pictures, tables and formulas stay.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import nh3
 from nbformat import NotebookNode
 
-from fmnist_helpers.grading.inert_text import plain, text, without_commands
+from fmnist_helpers.grading.inert_text import DEEPEST, plain, text, without_commands
 from fmnist_helpers.grading.pictures import SVG, decoded, encoded, keep_pictures, kind_of
 
 __all__ = ["harmless", "html", "notebook", "outputs", "text", "texts", "without_commands"]
@@ -22,6 +23,8 @@ MOST_TEXT = 200_000
 """How many letters all texts of a notebook together may have: to render them takes seconds for more."""
 LEFT_OUT = f"*(Not shown: the texts of a notebook may have {MOST_TEXT} letters.)*"
 MOST_TAGS = 10_000
+MOST_ROUNDS = 5
+"""How often HTML is cleaned until nothing changes: without the tags that were taken out it can have another meaning."""
 LARGEST_FORMULA = 20_000
 
 METADATA = {
@@ -71,17 +74,24 @@ CLEANER = nh3.Cleaner(
 def html(value: str) -> str:
     """Return HTML of which only tables, pictures in the page, and plain text with its forms are left."""
     value = plain(value)
-    if _is_too_deep(value):
+    # To clean more takes minutes.
+    if value.count("<") - value.count("</") > MOST_TAGS:
         return ""
     value = DRAWING.sub(lambda match: _element(match[0].encode()), value)
-    cleaned = PICTURE.sub(_picture, CLEANER.clean(FORMATTING.sub(r"<\1>", value)))
-    shows = re.sub(r"<(?!img\b|hr\b)[^>]*>", "", cleaned).strip()
-    return without_commands(cleaned) if shows and not _is_too_deep(cleaned) else ""
+    cleaned = FORMATTING.sub(r"<\1>", value)
+    for _ in range(MOST_ROUNDS):
+        before, cleaned = cleaned, PICTURE.sub(_picture, CLEANER.clean(cleaned))
+        if cleaned == before:
+            return without_commands(cleaned) if _shows(cleaned) else ""
+    return ""
 
 
-def _is_too_deep(value: str) -> bool:
-    """Return whether HTML opens more tags than anybody reads; to clean them takes minutes."""
-    return value.count("<") - value.count("</") > MOST_TAGS
+def _shows(cleaned: str) -> bool:
+    """Return whether there is anything to see in clean HTML, and no more than programs and readers can take."""
+    tags = [end for end, name in re.findall(r"<(/?)(\w+)", cleaned) if name not in ("br", "col", "hr", "img")]
+    deepest = max(itertools.accumulate(-1 if end else 1 for end in tags), default=0)
+    seen = re.sub(r"<(?!img\b|hr\b)[^>]*>", "", cleaned).strip()
+    return bool(seen) and deepest <= DEEPEST and len(tags) <= 2 * MOST_TAGS
 
 
 def _picture(match: re.Match[str]) -> str:
@@ -179,11 +189,15 @@ def _data(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 def _marked(value: Any) -> str | list[str]:
     """Return a text in which nbgrader reads the same points: to it a list is not its lines, and a number is a text."""
-    if isinstance(value, int | float):
-        return repr(value + 0) if value else ""
-    if isinstance(value, list) and all(isinstance(line, str) for line in value):
+    if isinstance(value, list) and len(value) > 1:
         return [plain(line) for line in value]
-    return plain(value)
+    if isinstance(value, list):
+        return [_number(line) for line in value if isinstance(line, str | int | float)]
+    return _number(value) if value else ""
+
+
+def _number(value: Any) -> str:
+    return repr(value + 0) if isinstance(value, int | float) else plain(value)
 
 
 def _sizes(metadata: Any, data: Mapping[str, Any]) -> NotebookNode:

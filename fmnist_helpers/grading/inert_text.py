@@ -25,6 +25,8 @@ CONTROL = re.compile(r"[\0-\x08\x0b-\x1f\x7f]")
 SPACES = re.compile(r" {100,}")
 
 VOID = {"br", "hr"}
+DEEPEST = 200
+"""How many tags may stand in each other: nbconvert, and with it Formgrader, fails at a few more."""
 LEFT_OPEN = {"p", "li", "dt", "dd", "thead", "tbody", "tfoot", "tr", "th", "td"}
 """Tags that need no end."""
 PLAIN_TAGS = (
@@ -133,6 +135,8 @@ def _plain_tags(source: str) -> str:
             unclosed.add(len(pieces) - 1)
         elif tag[1]:
             unclosed |= _close(name, openings, names)
+        elif name not in VOID and len(openings) == DEEPEST:
+            unclosed.add(len(pieces) - 1)
         elif name not in VOID:
             openings.append((name, len(pieces) - 1))
             names[name] += 1

@@ -11,9 +11,11 @@ pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install 
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import v4
 
-from fmnist_helpers.grading.inert_text import BREAK, CUT, LONGEST_TEXT, text, without_commands
+from fmnist_helpers.grading.inert_text import BREAK, CUT, DEEPEST, LONGEST_TEXT, text, without_commands
 from tests.grading.smuggled import TEXTS, armed, dangers, encoded, picture
 
 ATTACHMENTS = {"good.png": {"image/png": encoded(picture("red"))}}
@@ -90,6 +92,15 @@ def test_what_is_left_open_or_was_never_opened_is_shown():
     page = rendered(text("<table><tr><td>1\n\n<s>struck\n\n</div></div>\n\n<b>bold</b>"))
     assert "<table" not in page and "<s>" not in page and "</div>" not in page
     assert "<b>bold</b>" in page
+
+
+def test_tags_stand_in_each_other_only_so_deep():
+    """nbconvert fails where a thousand do."""
+    deep = text("<div>\n\n" * 900 + "a" + "</div>\n\n" * 900)
+    HTMLExporter(template_name="basic").from_notebook_node(
+        v4.new_notebook(cells=[v4.new_markdown_cell(deep)])
+    )
+    assert text(deep) == deep and deep.count("<div>") == deep.count("</div>") == DEEPEST
 
 
 ACTIVE = """href url require html htmlId class cssId style unicode mmlToken bbox[background:red] data includegraphics
