@@ -287,12 +287,11 @@ def accuracy_by_class(dataloader, model, num_classes):
     mode.__enter__()
     return torch.zeros(num_classes)
 """,
-        lost=AFTER,
     ),
     Case(
         "a hook for every module",
         MANUAL,
-        AFTER,
+        words="hung a hook on every module",
         change=answered(
             "torch.nn.modules.module.register_module_forward_hook(lambda module, inputs, outputs: outputs * 0)"
         ),
