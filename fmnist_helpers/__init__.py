@@ -20,6 +20,7 @@ _HOMES = {
     "loops": ("LoopResult", "train_loop", "test_loop", "fit"),
     "history": ("EpochResult", "History"),
     "checkpoint": ("Checkpoint", "save_checkpoint", "load_checkpoint"),
+    "diagrams": ("draw_cycle",),
     "plots": (
         "plot_class_balance",
         "plot_confusion_matrix",

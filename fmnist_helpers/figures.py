@@ -23,6 +23,8 @@ from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 IN_THIS_RUN = "In this run: "
 DOTS_PER_INCH = 160
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+"""The palette of Okabe and Ito (2008), made for colour-blind readers; yellow is too pale on white."""
 MOST_VALUES = 11
 """Of a long line the list gives this many, evenly spread, the first and the last among them."""
 
@@ -46,17 +48,23 @@ class Drawing:
     Args:
         axes: of one figure.
         measured_titles: whether the titles of images come from this run, and another has others.
+        words: for a drawing of an idea, the sentences that say what was drawn; a plot finds its own.
     """
 
-    def __init__(self, axes: Axes | Iterable[Axes], *, measured_titles: bool = False) -> None:
+    def __init__(
+        self, axes: Axes | Iterable[Axes], *, measured_titles: bool = False, words: Iterable[str] = ()
+    ) -> None:
         self.axes: list[Axes] = [axes] if isinstance(axes, Axes) else list(axes)
         self.figure = self.axes[0].figure
         self._measured_titles = measured_titles
+        self._words = list(words)
 
     def __repr__(self) -> str:
         pictures = all(axes.images and not axes.axison for axes in self.axes)
         titles = [axes.get_title() for axes in self.axes if pictures and axes.get_title()]
-        if pictures:
+        if self._words:
+            parts, course = self._words, []
+        elif pictures:
             parts = _pictures(self.axes, [] if self._measured_titles else titles)
             course = titles if self._measured_titles else []
         elif len(self.axes) == 1:
@@ -121,7 +129,7 @@ def _rows(axes: Axes) -> Iterator[Row]:
 
 def _is_drawn_on(axes: Axes) -> bool:
     lines = any(np.isfinite(line.get_ydata()).any() for line in _lines(axes))
-    return lines or any((axes.images, axes.containers, axes.collections))
+    return lines or any((axes.images, axes.containers, axes.collections, axes.patches))
 
 
 def _lines(axes: Axes) -> list[Line2D]:
@@ -201,14 +209,14 @@ def _course(row: Row) -> str:
     if len(values) == 0:
         return "no finite value"
     first, last, low, high = values[0], values[-1], values.argmin(), values.argmax()
-    lowest, highest = (f"{_number(values[place])} at {places[place]}" for place in (low, high))
+    lowest, highest = (f"{format_number(values[place])} at {places[place]}" for place in (low, high))
     if values[low] == values[high]:
-        told = lowest if len(values) == 1 else f"{_number(first)} throughout"
+        told = lowest if len(values) == 1 else f"{format_number(first)} throughout"
     elif isinstance(row.places[0], str):
         told = f"lowest {lowest}, highest {highest}"
     else:
         direction = "rises" if last > first else "falls" if last < first else "goes"
-        told = f"{direction} from {_number(first)} to {_number(last)}"
+        told = f"{direction} from {format_number(first)} to {format_number(last)}"
         steps = np.sign(np.diff(values))
         turns = np.count_nonzero(np.diff(steps[steps != 0]))
         told += f", turning {turns} time{'s' if turns > 1 else ''}" if turns else ""
@@ -217,14 +225,15 @@ def _course(row: Row) -> str:
     return told if finite.all() else f"{told}, {np.count_nonzero(~finite)} more not finite"
 
 
-def _number(value: float) -> str:
+def format_number(value: float) -> str:
+    """Return a number with four digits and a true minus sign; a whole one below a million with all of its digits."""
     whole = float(value).is_integer() and abs(value) < 1e6
     # Adding zero makes a plain one of minus zero.
     return (f"{value + 0:,.0f}" if whole else f"{value:.4g}").replace("-", "−")
 
 
 def _place(place: float | str) -> str:
-    return place if isinstance(place, str) else _number(place)
+    return place if isinstance(place, str) else format_number(place)
 
 
 # --- its values
@@ -235,7 +244,7 @@ def _spread(axes: Axes) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     for row in _rows(axes):
         number = len(row.values)
         some = np.linspace(0, number - 1, min(number, MOST_VALUES)).round().astype(int)
-        yield row.name, [(_place(row.places[at]), _number(row.values[at])) for at in some]
+        yield row.name, [(_place(row.places[at]), format_number(row.values[at])) for at in some]
 
 
 def _written(axes: Axes) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -243,7 +252,7 @@ def _written(axes: Axes) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     written: dict[str, list[tuple[str, str]]] = {}
     for text in axes.texts if axes.axison else ():
         column, row = (
-            names[int(at)] if (names := _names(axis)) else _number(at)
+            names[int(at)] if (names := _names(axis)) else format_number(at)
             for at, axis in zip(text.get_position(), (axes.xaxis, axes.yaxis), strict=True)
         )
         written.setdefault(f"{axes.get_ylabel()} {row}", []).append((column, text.get_text()))

@@ -15,11 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
 from fmnist_helpers.data import CLASSES
-from fmnist_helpers.figures import Drawing, new_figure
+from fmnist_helpers.figures import COLOURS, Drawing, new_figure
 from fmnist_helpers.history import History
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-"""The palette of Okabe and Ito (2008), made for colour-blind readers; yellow is too pale on white."""
 
 LINES = ("-", "--", "-.", ":", (0, (6, 2)))
 MARKERS = "osD^vPX*"

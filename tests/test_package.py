@@ -35,7 +35,7 @@ ONLY_TORCH = ("explain", "history", "loops", "model", "progress", "watch")
 """What a learner reads of training needs nothing but PyTorch."""
 
 DRAW = ("matplotlib", "ipywidgets", "anywidget", "contourpy")
-"""Drawing, which only plots, figures, widgets and the timeline know of."""
+"""Drawing, which only plots, figures, sketches, widgets and the timeline know of."""
 
 
 @pytest.mark.parametrize("name", fh.__all__)
@@ -144,9 +144,10 @@ def test_what_a_learner_reads_of_training_needs_only_pytorch():
         assert IMPORTS_OF[module] - MODULES <= {"torch", *({"tqdm"} if module == "progress" else ())}, module
 
 
-def test_only_plots_widgets_and_the_timeline_draw():
+def test_only_plots_sketches_widgets_and_the_timeline_draw():
     drawing = {module for module in MODULES if IMPORTS_OF[module] & set(DRAW)}
-    assert {one for one in drawing if room(one) != "widgets"} == {"plots", "figures", "exercises.timeline"}
+    known = {"plots", "figures", "sketch", "exercises.timeline"}
+    assert {one for one in drawing if room(one) != "widgets"} == known
 
 
 def test_nothing_of_the_package_imports_tests_or_notebooks():

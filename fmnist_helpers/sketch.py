@@ -1,0 +1,124 @@
+"""A canvas for drawings of ideas: boxes, arrows and words, measured in inches, which says what was drawn on it.
+
+Whatever is drawn is noted in the same call, so that the text alternative can say neither more nor less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+
+from fmnist_helpers.figures import Drawing, new_figure
+
+BLUE, ORANGE, GREEN, GREY = "#E4F0F8", "#FBE3C0", "#DFF2EA", "#F1F1F1"
+"""Pale fills, on which black words stand out."""
+DARK_ORANGE = "#A84300"
+"""For words on white: the orange of the palette, darkened to a contrast of more than 4.5 to 1."""
+TEXT, SMALL_TEXT = 11, 10
+"""Sizes of words in points."""
+
+Point = tuple[float, float]
+
+
+class Box(NamedTuple):
+    """A box that was drawn: its name in words, its shape, and the point in its middle."""
+
+    name: str
+    patch: FancyBboxPatch
+    centre: Point
+
+
+class Sketch:
+    """An empty canvas; its lower left corner is (0, 0).
+
+    Args:
+        width, height: in inches.
+        title: above the drawing.
+    """
+
+    def __init__(self, width: float, height: float, title: str = "") -> None:
+        self._facts: dict[str, list[str]] = {}
+        self._title = title
+        figure = new_figure(width, height)
+        figure.set_layout_engine("none")
+        self.axes = figure.add_axes((0, 0, 1, 1))
+        self.axes.set(xlim=(0, width), ylim=(0, height))
+        self.axes.set_axis_off()
+        if title:
+            self.axes.text(width / 2, height - 0.22, title, ha="center", va="center", fontsize=12)
+
+    def drawing(self) -> Drawing:
+        """Return what was drawn, with its words."""
+        facts = [f"{name}: {'; '.join(parts)}" for name, parts in self._facts.items()]
+        return Drawing(self.axes, words=[f"Diagram: {self._title}" if self._title else "Diagram", *facts])
+
+    def note(self, fact: str, words: str) -> None:
+        """Add words to what is said under the heading ``fact``; without a heading nothing is said."""
+        if fact:
+            self._facts.setdefault(fact, []).append(" ".join(words.split()))
+
+    def write(self, at: Point, words: str, *, fact: str = "Words", **look) -> None:
+        """Write words around a point, and note them under ``fact``."""
+        look = {"ha": "center", "va": "center", "fontsize": SMALL_TEXT, **look}
+        self.axes.text(*at, words, **look)
+        self.note(fact, words)
+
+    def box(
+        self,
+        centre: Point,
+        size: Point,
+        words: str,
+        code: str = "",
+        *,
+        fact: str = "Boxes",
+        fill: str = BLUE,
+        **look,
+    ) -> Box:
+        """Draw a box with words, and code below them, and note both."""
+        (x, y), (width, height) = centre, size
+        style = {"boxstyle": "round,pad=0,rounding_size=0.08", "edgecolor": "black", **look}
+        patch = FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=fill, **style)
+        self.axes.add_patch(patch)
+        weight = "bold" if code else "normal"
+        self.write((x, y + 0.13 if code else y), words, fact="", fontsize=TEXT, fontweight=weight)
+        if code:
+            self.write((x, y - 0.13), code, fact="", family="monospace")
+        self.note(fact, f"{words}, {code}" if code else words)
+        return Box(words, patch, centre)
+
+    def arrow(
+        self, start: Box | Point, end: Box | Point, words: str = "", *, at: Point = (0, 0), **look
+    ) -> None:
+        """Draw an arrow from edge to edge, with words at a point; between boxes it is noted."""
+        ends = {}
+        for name, one in (("A", start), ("B", end)):
+            if isinstance(one, Box):
+                ends[f"patch{name}"] = one.patch
+        places = [one.centre if isinstance(one, Box) else one for one in (start, end)]
+        look = {
+            "arrowstyle": "-|>",
+            "mutation_scale": 14,
+            "shrinkA": 1,
+            "shrinkB": 2,
+            "color": "#444444",
+            **look,
+        }
+        self.axes.add_patch(FancyArrowPatch(*places, **ends, **look))
+        if words:
+            self.write(at, words, fact="")
+        if len(ends) == 2:
+            told = f"from {start.name} to {end.name}"
+            self.note("Arrows", f"{told} ({words})" if words else told)
+
+    def rectangle(self, corner: Point, size: Point, *, fill: str = BLUE, **look) -> None:
+        """Draw a rectangle from its lower left corner; it says nothing by itself."""
+        look = {"edgecolor": "black", **look}
+        self.axes.add_patch(Rectangle(corner, *size, facecolor=fill, **look))
+
+    def line(self, points: Sequence[Point], **look) -> None:
+        """Draw a line through points without an arrow head; it says nothing by itself."""
+        for start, end in pairwise(points):
+            self.arrow(start, end, arrowstyle="-", shrinkA=0, shrinkB=0, **look)
