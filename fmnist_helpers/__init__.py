@@ -21,6 +21,7 @@ _HOMES = {
     "history": ("EpochResult", "History"),
     "checkpoint": ("Checkpoint", "save_checkpoint", "load_checkpoint"),
     "diagrams": ("draw_cycle",),
+    "expression": ("Value", "draw_graph"),
     "plots": (
         "plot_class_balance",
         "plot_confusion_matrix",

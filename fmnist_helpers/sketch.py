@@ -118,7 +118,9 @@ class Sketch:
         look = {"edgecolor": "black", **look}
         self.axes.add_patch(Rectangle(corner, *size, facecolor=fill, **look))
 
-    def line(self, points: Sequence[Point], **look) -> None:
-        """Draw a line through points without an arrow head; it says nothing by itself."""
-        for start, end in pairwise(points):
-            self.arrow(start, end, arrowstyle="-", shrinkA=0, shrinkB=0, **look)
+    def line(self, points: Sequence[Point], *, arrow: bool = False, **look) -> None:
+        """Draw a line through points, with an arrow head at the last one if asked; it says nothing by itself."""
+        *_, last = ways = list(pairwise(points))
+        for way in ways:
+            style = "-|>" if arrow and way is last else "-"
+            self.arrow(*way, arrowstyle=style, shrinkA=0, shrinkB=0, **look)
