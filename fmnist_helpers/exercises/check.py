@@ -81,6 +81,14 @@ class CheckFailed(AssertionError):  # noqa: N818  What it says is a diagnosis, n
         lines.append(_labelled("Read again", f'{place}, "{title}".'))
         super().__init__("\n".join(lines))
 
+    @property
+    def told(self) -> str:
+        """The diagnosis as one paragraph, for a task in the middle of a lesson."""
+        told = self.seen[0].upper() + self.seen[1:]
+        if self.belief is not None:
+            told += f' It may come from the belief that "{BELIEFS[self.belief].words}".'
+        return textwrap.fill(told, WIDTH)
+
     def _render_traceback_(self) -> list[str]:
         """What IPython shows: the diagnosis alone, not the lines of the check that led to it."""
         return [*str(self).splitlines(), _labelled("More help", "run hint() in a cell of its own.")]
@@ -223,10 +231,20 @@ def conclude(task: str, judgement: Callable[[], str]) -> None:
     try:
         line = judgement()
     except CheckFailed as failure:
-        _last[:] = [failure]
+        remember(failure)
         raise
-    _last.clear()
+    forget()
     print(f"{task}: {line}")
+
+
+def remember(failure: CheckFailed) -> None:
+    """Let ``hint()`` speak of this failure."""
+    _last[:] = [failure]
+
+
+def forget() -> None:
+    """Let ``hint()`` speak of no failure, since a check has passed."""
+    _last.clear()
 
 
 def hint() -> None:

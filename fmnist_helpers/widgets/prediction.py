@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,33 +12,46 @@ import ipywidgets
 from fmnist_helpers.widgets.controls import Spoken
 from fmnist_helpers.widgets.views import table
 
+NEAR = 0.1
+"""How far a number may lie from what the code gives, as a share of it, to be called close."""
+
 
 class Prediction(ipywidgets.VBox):
-    """A question with a few answers; once you commit one, what the code gives appears beside it.
+    """A question; once you commit an answer, what the code gives appears beside it.
 
-    Nothing is graded, and nothing leaves the notebook. The code runs when the cell runs, so that a mistake in
-    it shows at once; only its result waits.
+    You choose one of several answers, type a number, or write a few words. Nothing is graded, and nothing leaves the
+    notebook. The code runs when the cell runs, so that a mistake in it shows at once; only its result waits.
 
     Args:
         question: what to predict.
-        choices: two or more answers, as text.
-        run: takes nothing and returns what the code gives; ``str`` of it must be one of the choices.
+        choices: two or more answers to choose from, as text; without them the answer is typed.
+        run: takes nothing and returns what the code gives; ``str`` of it must be one of the choices, if there are any.
         why: a sentence that is shown with the result.
+        number: whether what is typed is a number; else it is a few words, which you compare yourself.
 
     Raises:
-        ValueError: if what ``run`` returns is not among the choices.
+        ValueError: if what ``run`` returns is not among the choices, or is no number where one is asked for.
     """
 
-    def __init__(self, question: str, choices: Sequence[str], run: Callable[[], Any], why: str = "") -> None:
-        self.question, self.choices, self._why = question, list(choices), why
-        self._result = str(run())
-        if self._result not in self.choices:
+    def __init__(
+        self,
+        question: str,
+        choices: Sequence[str] = (),
+        run: Callable[[], Any] | None = None,
+        why: str = "",
+        *,
+        number: bool = False,
+    ) -> None:
+        if run is None:
+            raise ValueError("a prediction needs run=, a function that gives the result")
+        self.question, self.choices, self.number, self._why = question, list(choices), number, why
+        self._value = run()
+        self._result = _written(self._value) if number else str(self._value)
+        if self.choices and self._result not in self.choices:
             raise ValueError(
                 f"the code gives {self._result!r}, which is not among the choices {self.choices}"
             )
-        self.answer = ipywidgets.RadioButtons(
-            description="your answer", options=self.choices, value=None, layout={"width": "max-content"}
-        )
+        self.answer = self._field()
         self.commit = ipywidgets.Button(
             description="Commit", disabled=True, tooltip="Then the result appears"
         )
@@ -59,24 +73,70 @@ class Prediction(ipywidgets.VBox):
         """The sentence that is read out after the commitment."""
         return self._spoken.text
 
+    def _field(self) -> ipywidgets.DOMWidget:
+        named = {"description": "your answer"}
+        if self.choices:
+            return ipywidgets.RadioButtons(
+                options=self.choices, value=None, layout={"width": "max-content"}, **named
+            )
+        asked = "a number" if self.number else "a few words"
+        return ipywidgets.Text(placeholder=asked, continuous_update=True, **named)
+
     def _head(self) -> str:
         return f"<p><strong>Predict:</strong> {html.escape(self.question)}</p>"
 
     def _allow(self, change: Any) -> None:
-        self.commit.disabled = self.answer.value is None
+        answer = self.answer.value
+        self.commit.disabled = typed(answer) is None if self.number else not (answer and answer.strip())
 
     def _reveal(self, button: Any) -> None:
         self.answer.disabled = self.commit.disabled = True
         rows = [(html.escape(self.answer.value), html.escape(self._result))]
-        self._outcome.value = table(("you predicted", "the code gives"), rows, "")
-        verdict = "As you predicted." if self.answer.value == self._result else "Not as you predicted."
-        self._spoken.text = f"{verdict} {self._why}".strip()
+        said = "you predicted" if self.choices or self.number else "you wrote"
+        self._outcome.value = table((said, "the code gives"), rows, "")
+        self._spoken.text = f"{self._verdict()} {self._why}".strip()
+
+    def _verdict(self) -> str:
+        if self.number:
+            return _compared(self.answer.value, float(self._value))
+        if not self.choices:
+            return ""
+        return "As you predicted." if self.answer.value == self._result else "Not as you predicted."
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        asked = " / ".join(self.choices) or ("a number" if self.number else "in your own words")
         listed = "".join(f"<li>{html.escape(choice)}</li>" for choice in self.choices)
+        field = f"<ul>{listed}</ul>" if listed else f"<p>({asked})</p>"
         where = "<p>Run this cell in JupyterLab or on Binder to answer.</p>"
         return {
             **super()._repr_mimebundle_(**options),
-            "text/html": f"{self._head()}<ul>{listed}</ul>{where}",
-            "text/plain": f"Predict: {self.question} ({' / '.join(self.choices)})",
+            "text/html": f"{self._head()}{field}{where}",
+            "text/plain": f"Predict: {self.question} ({asked})",
         }
+
+
+def typed(text: str) -> float | None:
+    """Return the number that somebody typed, with commas or blanks between thousands, or per cent; else None."""
+    plain = re.sub(r"(?<=\d)[, _](?=\d{3}\b)", "", text.strip()).replace("−", "-")
+    share = plain.endswith("%")
+    try:
+        return float(plain.rstrip("% ")) / (100 if share else 1)
+    except ValueError:
+        return None
+
+
+def _compared(text: str, right: float) -> str:
+    """Say how far a typed number lies from the right one; it is as exact as it was typed."""
+    number = typed(text)
+    digits = re.search(r"\.(\d*)", text)
+    half_of_last = 0.5 * 10.0 ** -(len(digits[1]) if digits else 0) / (100 if "%" in text else 1)
+    exact = number == right or (float(right) != int(right) and abs(number - right) <= half_of_last)
+    if exact:
+        return "As you predicted."
+    return "Close." if abs(number - right) <= NEAR * abs(right) else "Not as you predicted."
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"the code gives {value!r}, and a number is asked for: return an int or a float")
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

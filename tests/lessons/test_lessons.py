@@ -19,6 +19,7 @@ import fmnist_helpers
 from fmnist_helpers import widgets
 from fmnist_helpers.course.strip import REGRESSION_ONLY
 from fmnist_helpers.figures import Drawing
+from tests.lessons.questions import is_gated
 from tests.lessons.tolerance import PREFIX, Tolerance
 from tests.lessons.true_words import check
 from tests.tools.course import COURSE, LESSONS, NOTEBOOKS, RESULTS
@@ -28,7 +29,9 @@ NAMES = [path.stem for path in LESSONS]
 README = COURSE / "README.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)]+)\)")
 
-KNOWN_TAGS = ("nbval-ignore-output", REGRESSION_ONLY, FOLDED)
+RAISES = "raises-exception"
+"""The tag of a cell whose error is to be read: JupyterLab and the regression go on after it."""
+KNOWN_TAGS = ("nbval-ignore-output", REGRESSION_ONLY, FOLDED, RAISES)
 
 # The widest differences between real data and stand-in that a lesson may shrug off.
 MOST = Tolerance(percent=10, decimal=0.3)
@@ -86,15 +89,12 @@ def makes_a_part(statement):
 
 def makes_a_figure(statement):
     """Tell whether a statement ends its cell with a figure, drawn or only named."""
-    return bool(re.match(r"(\w+\.)?plot(_\w+)?\(|figure$", ast.unparse(statement)))
+    return bool(re.match(r"(\w+\.)?(plot|draw)(_\w+)?\(|figure$|drawing$", ast.unparse(statement)))
 
 
 def test_lessons_have_something_to_move_and_something_to_predict(lesson):
-    made = [
-        cell.source.split("(")[0]
-        for cell in code_cells(lesson)
-        if makes_a_part(ast.parse(cell.source).body[-1])
-    ]
+    ends = [ast.parse(cell.source).body[-1] for cell in code_cells(lesson)]
+    made = [statement.value.func.id for statement in ends if makes_a_part(statement)]
     if lesson.path.stem != "00_start_here":
         assert "Prediction" in made
         assert set(made) - {"Prediction"}
@@ -105,7 +105,7 @@ def test_a_page_that_nobody_runs_shows_still_pictures_and_questions(lesson):
         if makes_a_part(ast.parse(cell.source).body[-1]):
             (output,) = cell.outputs
             assert "in JupyterLab or on Binder" in output.data["text/html"]
-            assert ("<img alt=" in output.data["text/html"]) != cell.source.startswith("Prediction")
+            assert ("<img alt=" in output.data["text/html"]) != is_gated(cell)
 
 
 def executed(statements):
@@ -117,10 +117,11 @@ def executed(statements):
             yield statement
 
 
-def test_outputs_hold_no_error_no_stderr_and_no_widget(lesson):
+def test_outputs_hold_no_other_error_no_stderr_and_no_widget(lesson):
     for cell in code_cells(lesson):
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        assert len(errors) == (RAISES in tags_of(cell)), "an error is met where it is meant, and only there"
         for output in cell.outputs:
-            assert output.output_type != "error"
             assert output.get("name") != "stderr"
             assert not any("widget" in kind for kind in output.get("data", {}))
 
@@ -142,7 +143,9 @@ def test_metadata_is_tidy(lesson):
 def test_no_absolute_path_and_no_shell_magic(lesson):
     for cell in code_cells(lesson):
         assert not re.search(r"^\s*[!%]", cell.source, flags=re.MULTILINE), cell.source
-        shown = "".join(output.get("text", "") for output in cell.outputs)
+        shown = "".join(
+            output.get("text", "") + "".join(output.get("traceback", [])) for output in cell.outputs
+        )
         assert not re.search(r"(?<![\w.<])/(home|root|Users|tmp|work|mnt|srv)\b", cell.source + shown)
 
 

@@ -7,6 +7,7 @@ nothing that would change from one run to the next by itself: no times, no Pytho
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -46,13 +47,17 @@ def execute(path: Path) -> None:
 def tidy(notebook: nbformat.NotebookNode) -> None:
     """Keep only what a lesson means to say: its kernel, its language, its tags, and no view of a widget that is gone.
 
-    What stays of an interactive part is its still picture, which every viewer shows.
+    What stays of an interactive part is its still picture, which every viewer shows. A traceback names the files of
+    packages as they are named everywhere.
     """
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict(_kept(cell.metadata.get("tags", [])))
+        question = {key: value for key, value in cell.metadata.items() if key == "question"}
+        cell.metadata = nbformat.from_dict({**question, **_kept(cell.metadata.get("tags", []))})
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+            if output.output_type == "error":
+                output.traceback = [re.sub(r"[^\s\x1b]*/site-packages/", "", one) for one in output.traceback]
 
 
 def _kept(tags: list[str]) -> dict:

@@ -1,0 +1,197 @@
+"""Likely mistakes in the tasks in the middle of the lessons, each with words that its diagnosis must say."""
+
+MISTAKES = {
+    "num_pixels": [
+        ("return width + height", "the sum"),
+        ("return 784", "28 by 28 only"),
+        ("print(width * height)", "None (is a return missing?)"),
+        ("return width * width", "there are"),
+        ("return width * hight", "NameError"),
+    ],
+    "share_right": [
+        ("return sum(guess == label for guess, label in zip(guesses, labels))", "not which share"),
+        ("return sum(g != l for g, l in zip(guesses, labels)) / len(labels)", "wrong guesses"),
+        ("return 100 * sum(g == l for g, l in zip(guesses, labels)) / len(labels)", "per cent"),
+        ("return float(guesses == labels)", "it gives 0, though"),
+        ("return sum(guess in labels for guess in guesses) / len(labels)", "are right"),
+        ("return (guesses == labels).mean()", "AttributeError"),
+    ],
+    "count_of_class": [
+        ("return labels == label", "the mask itself"),
+        ("return (labels == label).sum()", "a Python number was asked for"),
+        ("return len(labels == label)", "how many labels there are in all"),
+        ("return labels[labels == label].sum().item()", "added up"),
+        ("return labels[label].item()", "occurs"),
+    ],
+    "mean_image": [
+        ("return images.mean(dim=0)", "RuntimeError: mean()"),
+        ("return images.float().mean()", "a single number"),
+        ("return images.float().mean(dim=1)", "shape (5, 6)"),
+        ("return images.float().mean(dim=2)", "shape (5, 4)"),
+        ("return images.float().mean(dim=(1, 2))", "one number per image"),
+        ("return images.float().sum(dim=0)", "the sum of the images"),
+        ("return images.float().mean(dim=0) / 255", "255 times too small"),
+        ("return images.sum(dim=0) // len(images)", "bytes compute like floats"),
+    ],
+    "to_floats": [
+        ("return pixels.float() / 255", "shape (2, 3), and it should have (1, 2, 3)"),
+        ("return pixels.unsqueeze(0).float() / 256", "256"),
+        ("return pixels.unsqueeze(0).float()", "still go up to 255"),
+        ("return pixels.unsqueeze(0) // 255", "whole numbers were divided"),
+        ("return pixels.unsqueeze(2).float() / 255", "shape (2, 3, 1)"),
+        ("return pixels.unsqueeze(0).double() / 255", "float64"),
+        ("return pixels[None, None].float() / 255", "shape (1, 2, 3)"),
+    ],
+    "num_iterations": [
+        ("return num_samples // batch_size", "the short last batch is missing"),
+        ("return num_samples // batch_size + 1", "one too many"),
+        ("return num_samples / batch_size", "counted in whole ones"),
+        ("return round(num_samples / batch_size)", "the short last batch is missing"),
+        ("return batch_size", "there are"),
+    ],
+    "linear": [
+        ("return inputs @ weight + bias", "RuntimeError: mat1 and mat2 shapes cannot be multiplied"),
+        ("return inputs @ weight.T", "the bias is missing"),
+        ("return inputs @ weight.T - bias", "subtracted"),
+        ("return weight @ inputs.T + bias", "RuntimeError"),
+        ("return inputs * weight + bias", "RuntimeError"),
+    ],
+    "relu": [
+        ("return numbers.abs()", "become positive"),
+        ("return numbers.clamp(max=0)", "the positive ones became 0"),
+        ("return (numbers > 0).float()", "it gives 1"),
+        ("numbers[numbers < 0] = 0\n    return numbers", "in place"),
+        ("return max(numbers, 0)", "RuntimeError"),
+        ("return numbers[numbers > 0]", "should have shape (2, 3)"),
+    ],
+    "num_parameters": [
+        ("return sum(a * b for a, b in zip(sizes, sizes[1:]))", "without the biases"),
+        ("return sum(a * b for a, b in zip(sizes, sizes[1:])) + sum(sizes)", "the input was given biases"),
+        ("return sum(a * b + a for a, b in zip(sizes, sizes[1:]))", "one bias per input"),
+        ("return sum(a * b + 1 for a, b in zip(sizes, sizes[1:]))", "one bias per layer"),
+        ("return sizes[0] * sizes[1] + sizes[1]", "has"),
+    ],
+    "softmax": [
+        ("powers = logits.exp()\n    return powers / powers.sum(dim=0)", "the columns add up to 1"),
+        ("powers = logits.exp()\n    return powers / powers.sum()", "all numbers together"),
+        ("return logits.exp()", "not divided by their sum"),
+        ("return logits / logits.sum(dim=1, keepdim=True)", "some results are negative"),
+        ("powers = logits.exp()\n    return powers / powers.sum(dim=1)", "RuntimeError"),
+    ],
+    "likelihood_loss": [
+        ("return probabilities[torch.arange(len(labels)), labels].log().mean()", "negative"),
+        ("return -probabilities[torch.arange(len(labels)), labels].log().sum()", "added up"),
+        ("return -probabilities[torch.arange(len(labels)), labels].mean()", "the logarithm is missing"),
+        (
+            "return -probabilities[torch.arange(len(labels)), labels].mean().log()",
+            "the logarithm of the mean",
+        ),
+        ("return -probabilities.max(dim=1).values.log().mean()", "the largest probability of each row"),
+        ("return -probabilities[torch.arange(len(labels)), labels].log()", "one number per sample"),
+        ("return -probabilities[:, labels].log()", "a table of 4 by 4"),
+        ("return -probabilities[:, labels].log().mean()", "the columns of all labels"),
+    ],
+    "logit_slopes": [
+        ("return logits.softmax(dim=0)", "the probabilities came back"),
+        ("slopes = -logits.softmax(dim=0)\n    slopes[label] += 1\n    return slopes", "the other way round"),
+        ("return logits.softmax(dim=0) - 1", "subtracted everywhere"),
+        ("slopes = logits.clone()\n    slopes[label] -= 1\n    return slopes", "differ from those"),
+        ("return logits.softmax(dim=1)", "IndexError"),
+    ],
+    "mean_over_samples": [
+        ("return sum(batch_losses) / len(batch_losses)", "the mean of batch means is the mean"),
+        ("return sum(a * b for a, b in zip(batch_losses, batch_sizes))", "not divided yet"),
+        (
+            "return sum(a * b for a, b in zip(batch_losses, batch_sizes)) / len(batch_sizes)",
+            "divided by the number of batches",
+        ),
+        ("return sum(batch_losses) / sum(batch_sizes)", "as if each came from one sample"),
+        ("return batch_losses * batch_sizes / sum(batch_sizes)", "TypeError"),
+    ],
+    "slopes": [
+        ("return (y - t) * w2 * x, (y - t) * h", "the square gives 2"),
+        ("s = 2 * (t - y)\n    return s * w2 * x, s * h", "the wrong sign"),
+        ("s = 2 * (y - t)\n    return s * w2 * x, s * h", "lets nothing through"),
+        ("s = 2 * (y - t)\n    return s * x * (h > 0), s * h", "which is w2"),
+        ("s = 2 * (y - t)\n    return s * w2 * (h > 0), s * h", "which is x"),
+        ("s = 2 * (y - t)\n    return s * w2 * x * (h > 0), s", "lacks its own link"),
+        ("s = 2 * (y - t)\n    return s * w2 * x * (h > 0), s * w2", "should be by h"),
+        ("return 2 * (y - t)", "should be tuple"),
+    ],
+    "linear_backward": [
+        (
+            "return inputs.T @ slope_outputs, slope_outputs.sum(dim=0), slope_outputs @ weight",
+            "it lies on its side",
+        ),
+        (
+            "return slope_outputs.T @ inputs, slope_outputs.mean(dim=0), slope_outputs @ weight",
+            "the sum over the samples, not their mean",
+        ),
+        (
+            "return slope_outputs.T @ inputs / len(inputs), slope_outputs.sum(dim=0), slope_outputs @ weight",
+            "the mean is in the loss already",
+        ),
+        (
+            "return slope_outputs.T @ inputs, slope_outputs.sum(dim=0), slope_outputs @ weight.T",
+            "RuntimeError: mat1 and mat2",
+        ),
+        ("return slope_outputs.T @ inputs, slope_outputs.sum(dim=1), slope_outputs @ weight", "shape (3,)"),
+        ("return slope_outputs.T @ inputs, slope_outputs.sum(dim=0)", "should have 3 parts"),
+    ],
+    "sgd_step": [
+        (
+            "for parameter in parameters:\n        parameter -= learning_rate * parameter.grad",
+            "RuntimeError: a leaf Variable",
+        ),
+        (
+            "with torch.no_grad():\n        for p in parameters:\n            p = p - learning_rate * p.grad",
+            "no parameter has moved",
+        ),
+        (
+            "with torch.no_grad():\n        for p in parameters:\n            p += learning_rate * p.grad",
+            "uphill",
+        ),
+        (
+            "with torch.no_grad():\n        for p in parameters:\n            p -= p.grad",
+            "the learning rate is missing",
+        ),
+        (
+            "for p in parameters:\n        p.data -= learning_rate * p.grad\n        return",
+            "only the first parameter",
+        ),
+        (
+            "with torch.no_grad():\n        for p in parameters:\n            p -= learning_rate * p.grad\n"
+            "            p.grad.zero_()",
+            "the gradients have changed",
+        ),
+    ],
+    "momentum_step": [
+        ("return parameter - learning_rate * velocity, 0.9 * velocity + gradient", "by the old velocity"),
+        ("return parameter - learning_rate * gradient, 0.9 * velocity + gradient", "by the gradient alone"),
+        (
+            "velocity = 0.9 * velocity + gradient\n    return parameter + learning_rate * velocity, velocity",
+            "uphill",
+        ),
+        (
+            "velocity = 0.9 * velocity + gradient\n    return parameter - velocity, velocity",
+            "the learning rate is missing",
+        ),
+        (
+            "velocity = velocity + gradient\n    return parameter - learning_rate * velocity, velocity",
+            "the old velocity was kept whole",
+        ),
+        (
+            "velocity = 0.9 * velocity + 0.1 * gradient\n    return parameter - learning_rate * velocity, velocity",
+            "adds all of it",
+        ),
+        (
+            "velocity = 0.9 * velocity + gradient\n    return velocity, parameter - learning_rate * velocity",
+            "in the other order",
+        ),
+        (
+            "velocity = 0.9 * velocity + gradient\n    return parameter - learning_rate * velocity",
+            "should be tuple",
+        ),
+    ],
+}
+"""Name of the task → bodies of a function, and words of what it is told."""
