@@ -20,7 +20,14 @@ _HOMES = {
     "loops": ("LoopResult", "train_loop", "test_loop", "fit"),
     "history": ("EpochResult", "History"),
     "checkpoint": ("Checkpoint", "save_checkpoint", "load_checkpoint"),
-    "diagrams": ("draw_cycle",),
+    "diagrams": (
+        "draw_broadcasting",
+        "draw_cycle",
+        "draw_matrix_product",
+        "draw_network",
+        "draw_splits",
+        "draw_tensor",
+    ),
     "expression": ("Value", "draw_graph"),
     "plots": (
         "plot_class_balance",

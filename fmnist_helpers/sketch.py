@@ -5,11 +5,12 @@ Whatever is drawn is noted in the same call, so that the text alternative can sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, PathPatch, Rectangle
+from matplotlib.path import Path
 
 from fmnist_helpers.figures import Drawing, new_figure
 
@@ -75,6 +76,7 @@ class Sketch:
         *,
         fact: str = "Boxes",
         fill: str = BLUE,
+        fontsize: float = TEXT,
         **look,
     ) -> Box:
         """Draw a box with words, and code below them, and note both."""
@@ -83,20 +85,24 @@ class Sketch:
         patch = FancyBboxPatch((x - width / 2, y - height / 2), width, height, facecolor=fill, **style)
         self.axes.add_patch(patch)
         weight = "bold" if code else "normal"
-        self.write((x, y + 0.13 if code else y), words, fact="", fontsize=TEXT, fontweight=weight)
+        self.write((x, y + 0.13 if code else y), words, fact="", fontsize=fontsize, fontweight=weight)
         if code:
             self.write((x, y - 0.13), code, fact="", family="monospace")
         self.note(fact, f"{words}, {code}" if code else words)
         return Box(words, patch, centre)
 
     def arrow(
-        self, start: Box | Point, end: Box | Point, words: str = "", *, at: Point = (0, 0), **look
+        self,
+        start: Box | Point,
+        end: Box | Point,
+        words: str = "",
+        *,
+        at: Point = (0, 0),
+        told: str = "",
+        **look,
     ) -> None:
-        """Draw an arrow from edge to edge, with words at a point; between boxes it is noted."""
-        ends = {}
-        for name, one in (("A", start), ("B", end)):
-            if isinstance(one, Box):
-                ends[f"patch{name}"] = one.patch
+        """Draw an arrow from edge to edge, with words at a point; between boxes it is noted, with ``told`` or them."""
+        ends = {f"patch{name}": one.patch for name, one in (("A", start), ("B", end)) if isinstance(one, Box)}
         places = [one.centre if isinstance(one, Box) else one for one in (start, end)]
         look = {
             "arrowstyle": "-|>",
@@ -110,8 +116,18 @@ class Sketch:
         if words:
             self.write(at, words, fact="")
         if len(ends) == 2:
-            told = f"from {start.name} to {end.name}"
-            self.note("Arrows", f"{told} ({words})" if words else told)
+            way = f"from {start.name} to {end.name}"
+            self.note("Arrows", f"{way} ({told or words})" if told or words else way)
+
+    def dot(self, centre: Point) -> None:
+        """Draw a dot; it says nothing by itself."""
+        self.axes.add_patch(Circle(centre, 0.1, facecolor=BLUE, edgecolor="black", zorder=2))
+
+    def strokes(self, ways: Iterable[tuple[Point, Point]], **look) -> None:
+        """Draw thin straight lines; they say nothing by themselves."""
+        points = [point for way in ways for point in way]
+        codes = [Path.MOVETO, Path.LINETO] * (len(points) // 2)
+        self.axes.add_patch(PathPatch(Path(points, codes), linewidth=0.5, **look))
 
     def rectangle(self, corner: Point, size: Point, *, fill: str = BLUE, **look) -> None:
         """Draw a rectangle from its lower left corner; it says nothing by itself."""
