@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SECTIONS = {
-    "start": ("The start page, section 4", "A first look"),
+    "start": ("Lesson 00, section 4", "A first look"),
     "normalisation": ("Lesson 01, section 4", "Normalisation"),
     "splits": ("Lesson 01, section 5", "Training, validation, test"),
     "batches": ("Lesson 01, section 6", "Batches"),

@@ -69,7 +69,7 @@ class OptimizerRace(Interactive):
     caption = Caption(
         "Four optimisers, one learning rate",
         "move the learning rate from its smallest to its largest value, then the start, then take another surface.",
-        "on the narrow valley, which optimiser is the first to run away as the rate grows?",
+        "on the narrow valley, which optimiser is the first to diverge as the rate grows?",
         "the rate that suits one optimiser does not suit another: SGD's step grows with the slope, while RMSprop "
         "and Adam divide by the size of the gradients and hardly notice how steep a surface is.",
     )
@@ -150,7 +150,7 @@ def _ground(surface: str) -> tuple[str, float]:
 
 def _height_in_words(height: float) -> str:
     if not math.isfinite(height) or height > 1e6:
-        return "has run away"
+        return "diverges"
     return f"{max(height, 0.0):.3g}"
 
 
@@ -202,10 +202,10 @@ class RangeTest(Interactive):
         "Which learning rate? A range test",
         "press the button for each optimiser; then move the slider to read the curve.",
         "will Adam's curve fall at smaller or at larger rates than that of SGD?",
-        "the loss first stands still, then falls, then leaps up. A good rate lies where it falls, some way "
-        "before it leaps.",
+        "the loss first stands still, then falls, then jumps up. A good rate lies where it falls, some way "
+        "before it jumps.",
     )
-    still_alt = "The loss of SGD while the learning rate grows: it stands still, falls, and leaps up at the right end."
+    still_alt = "The loss of SGD while the learning rate grows: it stands still, falls, and jumps up at the right end."
     rates = np.logspace(-5, 1, 150).tolist()
 
     def __init__(self, make_model: Callable[[], nn.Module], make_loader: Callable[[], DataLoader]) -> None:

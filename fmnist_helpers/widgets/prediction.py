@@ -128,9 +128,9 @@ def typed(text: str) -> float | None:
 def _compared(text: str, right: float) -> str:
     """Say how far a typed number lies from the right one; it is as exact as it was typed."""
     number = typed(text)
-    digits = re.search(r"\.(\d*)", text)
-    half_of_last = 0.5 * 10.0 ** -(len(digits[1]) if digits else 0) / (100 if "%" in text else 1)
-    exact = number == right or (float(right) != int(right) and abs(number - right) <= half_of_last)
+    digits, shares = re.search(r"\.(\d+)", text), "%" in text
+    half_of_last = 0.5 * 10.0 ** -(len(digits[1]) if digits else 0) / (100 if shares else 1)
+    exact = number == right or ((digits or shares) and abs(number - right) <= half_of_last)
     if exact:
         return "As you predicted."
     return "Close." if abs(number - right) <= NEAR * abs(right) else "Not as you predicted."

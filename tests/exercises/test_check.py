@@ -43,7 +43,7 @@ def test_diagnosis_says_what_was_seen_believed_and_where_to_read():
     text = words(failure(CHECK.fail, "it went up.", "gradients_reset"))
     assert text.startswith("descend is not right yet. What was seen: it went up.")
     assert '"gradients reset themselves". But backward adds' in text
-    assert 'Read again: Lesson 04, section 3, "Gradients add up".' in text
+    assert 'Read again: Lesson 04, section 4, "Calling backward twice".' in text
 
 
 def test_without_a_belief_the_section_is_the_checks_and_the_task_is_to_be_read():

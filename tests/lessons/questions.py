@@ -93,11 +93,9 @@ def _asked(cell: Cell) -> str:
     text = _source(cell)
     if not is_gated(cell):
         return re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
-    tree = ast.parse(text)
-    call = tree.body[-1].value
-    for keyword in call.keywords:
-        if keyword.arg in ("why", "choices"):
-            text = text.replace(ast.get_source_segment(text, keyword.value), "")
+    hidden = [one.value for one in ast.parse(text).body[-1].value.keywords if one.arg in ("why", "choices")]
+    for part in [ast.get_source_segment(text, one) for one in hidden]:
+        text = text.replace(part, "")
     return text
 
 

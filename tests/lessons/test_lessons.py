@@ -24,8 +24,11 @@ from tests.lessons.tolerance import PREFIX, Tolerance
 from tests.lessons.true_words import check
 from tests.tools.course import COURSE, LESSONS, NOTEBOOKS, RESULTS
 from tests.tools.execute import FOLDED, KERNEL, tidy
+from tests.tools.lesson_table import row, to_state
 
 NAMES = [path.stem for path in LESSONS]
+SECOND_EDITION = [path for path in LESSONS if path.stem < "05"]
+"""The lessons in which the learner writes, predicts and sees."""
 README = COURSE / "README.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)]+)\)")
 
@@ -356,6 +359,12 @@ def test_times_of_the_map_agree_with_the_lessons():
     assert [name for name, _ in rows] == [path.name for path in LESSONS[1:]]
     for name, minutes in rows:
         assert f"**Time:** about {minutes} minutes" in text_of(read(NOTEBOOKS / name))
+
+
+@pytest.mark.parametrize("path", SECOND_EDITION, ids=lambda path: path.stem)
+def test_stated_times_are_those_that_were_counted(path):
+    counted = row(path)
+    assert counted.stated == to_state(counted.counted), counted
 
 
 MINUTES = {"less than one": (0, 0.75), "about one": (0.6, 1.5), "about two": (1.5, 2.5)}

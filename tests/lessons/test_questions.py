@@ -8,9 +8,8 @@ import pytest
 
 from fmnist_helpers.course import strip
 from tests.lessons.questions import is_gated, leaks, undeclared
+from tests.lessons.test_lessons import SECOND_EDITION
 from tests.tools.course import LESSONS, NOTEBOOKS
-
-SECOND_EDITION = [path for path in LESSONS if path.stem < "05"]
 
 
 def read(path):
@@ -71,7 +70,7 @@ def test_an_answer_that_comes_later_is_no_leak():
             "cell_type": "code",
             "id": "b",
             "metadata": {"question": {"answer": ["42"], "reveals": "c"}},
-            "source": 'Prediction("How many?", choices=["42", "420"], run=lambda: 42, why="It is 42.")',
+            "source": 'Prediction("How many?", choices=["42", "420"], run=lambda: 6 * 7, why="It is 42.")',
             "outputs": [{"output_type": "execute_result", "data": {"text/plain": "Predict: 42 / 420"}}],
         },
         {"cell_type": "code", "id": "c", "metadata": {}, "source": "print(6 * 7)", "outputs": []},

@@ -32,6 +32,58 @@ def test_prediction_needs_the_right_answer_among_its_choices():
         widgets.Prediction("How much is 2 + 3?", ["4", "5"], lambda: 7)
 
 
+NUMBERS = {
+    "the number": (2302, "2302", "As you predicted."),
+    "with a comma": (669_706, "669,706", "As you predicted."),
+    "as exact as it was typed": (2.3026, "2.3", "As you predicted."),
+    "to one digit": (2.3026, "2", "Not as you predicted."),
+    "per cent": (0.5267, "53 %", "As you predicted."),
+    "close": (1003, "1000", "Close."),
+    "a whole number is exact": (1003, "1004", "Close."),
+    "far": (1003, "100", "Not as you predicted."),
+    "negative": (-6.0, "-6", "As you predicted."),
+    "a minus as it is printed": (-6.0, "−6", "As you predicted."),
+    "the wrong sign": (-6.0, "6", "Not as you predicted."),
+    "zero": (0.0, "0.001", "Not as you predicted."),
+}
+
+
+@pytest.mark.parametrize(("right", "answer", "verdict"), NUMBERS.values(), ids=NUMBERS)
+def test_number_is_compared_as_exactly_as_it_was_typed(right, answer, verdict):
+    question = widgets.Prediction("How many?", run=lambda: right, why="Because.", number=True)
+    assert question.commit.disabled and question.outcome == ""
+    question.answer.value = "many"
+    assert question.commit.disabled
+    question.answer.value = answer
+    assert question.outcome == "" and not question.commit.disabled
+    question.commit.click()
+    assert question.spoken == f"{verdict} Because."
+    assert cells(question.outcome)[1][0] == answer
+
+
+def test_words_are_shown_beside_the_result_without_a_verdict():
+    question = widgets.Prediction("What comes?", run=lambda: "a boot", why="Look.")
+    question.answer.value = "   "
+    assert question.commit.disabled
+    question.answer.value = "a <shoe>"
+    question.commit.click()
+    assert question.spoken == "Look." and "a &lt;shoe&gt;" in question.outcome
+    assert question.answer.disabled
+
+
+@pytest.mark.parametrize("result", ["4", True, None])
+def test_number_is_asked_for_only_where_the_code_gives_one(result):
+    with pytest.raises(ValueError, match="a number is asked for"):
+        widgets.Prediction("How many?", run=lambda: result, number=True)
+
+
+def test_questions_to_be_typed_show_what_is_asked_and_not_the_result():
+    number = widgets.Prediction("How many?", run=lambda: 42, number=True)._repr_mimebundle_()
+    assert number["text/plain"] == "Predict: How many? (a number)" and "42" not in number["text/html"]
+    words = widgets.Prediction("What?", run=lambda: "boot")._repr_mimebundle_()
+    assert words["text/plain"] == "Predict: What? (in your own words)" and "boot" not in words["text/html"]
+
+
 def test_prediction_without_a_kernel_shows_the_question_and_not_the_result():
     bundle = widgets.Prediction("Which?", ["a <b>", "c"], lambda: "c", "Because.")._repr_mimebundle_()
     assert "a &lt;b&gt;" in bundle["text/html"] and "Because" not in bundle["text/html"]
