@@ -12,7 +12,7 @@ def count_of_class(labels, label):
 
 @turn(count_of_class, "tensors")
 def judge_count_of_class(called: Called) -> str:
-    labels = torch.tensor([2, 0, 2, 1, 2, 9])
+    labels = torch.tensor([2, 0, 2, 1, 2, 9, 4])
     for label in (2, 7):
         seen = called(labels.clone(), label)
         if seen.array is not None and seen.array.dtype == "bool":

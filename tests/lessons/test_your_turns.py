@@ -38,7 +38,7 @@ NAMES = sorted(turns())
 
 def function_of(source: str, name: str):
     """Run source as a cell does, with what every lesson has imported; return the function of that name."""
-    names = {"torch": torch}
+    names = {"torch": torch, "your_turn": your_turn}
     exec(compile(source, "<cell>", "exec"), names)
     return names[name]
 
@@ -85,7 +85,7 @@ def test_solution_below_the_task_is_the_packages_and_is_accepted(name, capsys):
 @pytest.mark.parametrize("name", NAMES)
 def test_dots_are_told_in_one_line_and_the_lesson_goes_on(name, capsys):
     cell = IN_LESSONS[name][2]
-    names = {"torch": torch}
+    names = {"torch": torch, "your_turn": your_turn}
     exec(compile(cell.source, "<cell>", "exec"), names)
     assert names[name] is turns()[name].solution
     assert capsys.readouterr().out == f"{name}: not written yet. {GOES_ON}\n"
@@ -100,9 +100,9 @@ def test_dots_are_told_in_one_line_and_the_lesson_goes_on(name, capsys):
 def test_mistake_is_refused_in_the_right_words(name, body, words, capsys):
     assert your_turn(written(name, body)) is turns()[name].solution
     out = capsys.readouterr().out
-    assert out.startswith(f"{name}: not right yet.\n") and GOES_ON in out
-    assert " ".join(words.split()) in " ".join(out.split())
-    assert out.count("\n") <= 6
+    assert f"{name}: not right yet.\n" in out and GOES_ON in out
+    assert words.lower() in " ".join(out.split()).lower()
+    assert out.count("\n") <= 7
     hint()
     hint()
     hints = capsys.readouterr().out
