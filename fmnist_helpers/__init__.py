@@ -30,17 +30,18 @@ _HOMES = {
     ),
     "expression": ("Value", "draw_graph"),
     "plots": (
+        "plot_bars",
         "plot_class_balance",
         "plot_confusion_matrix",
         "plot_curves",
         "plot_first_layer",
         "plot_images",
         "plot_lines",
-        "plot_paths",
         "plot_pixels",
         "plot_points",
         "plot_worst_mistakes",
     ),
+    "plots_functions": ("plot_paths", "plot_regions", "plot_softmax", "plot_valley"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.category import StrCategoryFormatter
+from matplotlib.collections import QuadMesh
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -68,9 +69,11 @@ class Drawing:
             parts = _pictures(self.axes, [] if self._measured_titles else titles)
             course = titles if self._measured_titles else []
         elif len(self.axes) == 1:
-            parts, course = _panel(self.axes[0]), _courses(self.axes[0])
+            parts, course = _panel(self.axes[0], self.figure.get_suptitle()), _courses(self.axes[0])
+            parts += _stated({"Legend": _legend_below(self.figure)})
         else:
             parts = [_headed(f"{len(self.axes)} panels", self.figure.get_suptitle())]
+            parts += _stated({"Legend": _legend_below(self.figure)})
             parts += [part for axes in self.axes for part in _panel(axes)]
             course = [_headed(axes.get_title(), one, ", ") for axes in self.axes for one in _courses(axes)]
         told = [IN_THIS_RUN + "; ".join(course)] if course else []
@@ -116,8 +119,8 @@ def _rows(axes: Axes) -> Iterator[Row]:
     for bars in axes.containers:
         if isinstance(bars, BarContainer):
             yield Row(axes.get_xlabel(), _names(axes.yaxis), np.asarray(bars.datavalues))
-    # Where the rows of a panel have names, these say all.
-    for line in () if _names(axes.yaxis) else _lines(axes):
+    # Where the rows of a panel have names, these say all; of points in regions only the number is told.
+    for line in () if _names(axes.yaxis) or _has_regions(axes) else _lines(axes):
         x, y = line.get_xydata().T
         if axes.collections:
             yield Row("across", list(range(len(x))), x)
@@ -147,7 +150,11 @@ def _pictures(grid: list[Axes], titles: list[str]) -> list[str]:
     return [_headed(number, grid[0].figure.get_suptitle()), *_stated(facts)]
 
 
-def _panel(axes: Axes) -> list[str]:
+def _legend_below(figure: Figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def _panel(axes: Axes, above: str = "") -> list[str]:
     legend = axes.get_legend()
     facts = {
         "Horizontal axis": _axis(axes.xaxis),
@@ -156,7 +163,7 @@ def _panel(axes: Axes) -> list[str]:
         "Marked": [] if axes.images or axes.containers else [text.get_text() for text in axes.texts],
         "Colours": _colours(axes),
     }
-    return [_headed(_kind(axes), axes.get_title()), *_stated(facts)]
+    return [_headed(_kind(axes), _headed(above, axes.get_title())), *_stated(facts)]
 
 
 def _kind(axes: Axes) -> str:
@@ -164,10 +171,16 @@ def _kind(axes: Axes) -> str:
         return "Grid of numbers" if axes.texts else "Image"
     if axes.containers:
         return "Bar chart"
+    if _has_regions(axes):
+        return "Regions with points"
     if axes.collections:
         return "Path on contour lines"
     number = sum(line.get_linestyle() != "None" for line in _lines(axes))
     return f"Line chart with {number} line{'s' if number > 1 else ''}" if number else "Points"
+
+
+def _has_regions(axes: Axes) -> bool:
+    return any(isinstance(collection, QuadMesh) for collection in axes.collections)
 
 
 def _axis(axis: Axis) -> list[str]:
@@ -198,6 +211,9 @@ def _headed(head: str, text: str, between: str = ": ") -> str:
 
 
 def _courses(axes: Axes) -> list[str]:
+    if _has_regions(axes):
+        counts = [(line.get_label(), len(line.get_xdata())) for line in _lines(axes)]
+        return [f"{name}: {count} point{'' if count == 1 else 's'}" for name, count in counts]
     return [f"{row.name}: {_course(row)}" for row in _rows(axes)]
 
 

@@ -6,7 +6,7 @@ marker. Backgrounds are opaque, so that a figure reads the same in a light and a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from torch import Tensor, nn
 
 from fmnist_helpers.data import CLASSES
-from fmnist_helpers.figures import COLOURS, Drawing, new_figure
+from fmnist_helpers.figures import COLOURS, Drawing, format_number, new_figure
 from fmnist_helpers.history import History
 
 LINES = ("-", "--", "-.", ":", (0, (6, 2)))
@@ -101,14 +101,30 @@ def plot_class_balance(
         title: of the figure.
     """
     counts = torch.bincount(labels.cpu(), minlength=len(classes)).tolist()
-    axes = new_figure(6.4, 3.4).subplots()
-    bars = axes.barh(classes, counts, color=_colour(0))
-    axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
+    drawing = plot_bars(dict(zip(classes, counts, strict=False)), title=title, xlabel="samples")
+    drawing.axes[0].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    return drawing
+
+
+def plot_bars(values: Mapping[str, float], *, title: str, xlabel: str) -> Drawing:
+    """Draw a horizontal bar for each value, with its name before it and the value at its end.
+
+    Args:
+        values: by name; the first stands on top.
+        title, xlabel: words for the figure and its values, with units.
+
+    Raises:
+        ValueError: if there is no value.
+    """
+    if not values:
+        raise ValueError("there is no bar to draw")
+    axes = new_figure(6.4, 0.25 * len(values) + 0.9).subplots()
+    bars = axes.barh(list(values), list(values.values()), color=_colour(0))
+    axes.bar_label(bars, fmt=format_number, padding=3, fontsize=9)
     axes.invert_yaxis()
     axes.margins(x=0.14)
-    axes.set(title=title, xlabel="samples")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set(title=title, xlabel=xlabel)
+    axes.xaxis.set_major_formatter("{x:,g}")
     return Drawing(axes)
 
 
@@ -207,39 +223,6 @@ def plot_points(
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
     panels[0].set_ylabel(ylabel)
     return Drawing(panels)
-
-
-def plot_paths(
-    surface: Callable[[Tensor], Tensor], paths: Mapping[str, Tensor], *, title: str = "Paths downhill"
-) -> Drawing:
-    """Draw paths over the contour lines of a surface, one panel for each path.
-
-    Args:
-        surface: takes points of shape (2, …) and returns their heights, shape (…).
-        paths: the points of each path by its name, shape (N, 2): first the place along the
-            horizontal axis, then the place along the vertical one.
-        title: above the panels.
-
-    Raises:
-        ValueError: if there is no path.
-    """
-    if not paths:
-        raise ValueError("there is no path to draw")
-    every_point = torch.cat([path.detach() for path in paths.values()])
-    low, high = every_point.min(dim=0).values, every_point.max(dim=0).values
-    margin = 0.15 * (high - low)
-    ticks = [torch.linspace(a, b, 80) for a, b in zip(low - margin, high + margin, strict=True)]
-    grid = torch.stack(torch.meshgrid(*ticks, indexing="xy"))
-    rows = -(-len(paths) // 2)
-    figure = new_figure(8.4, 2.5 * rows + 0.4, title)
-    panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
-    for number, (axes, (name, path)) in enumerate(zip(panels, paths.items(), strict=False)):
-        axes.contour(*grid, surface(grid), levels=12, colors="darkgrey", linewidths=0.7)
-        axes.plot(*path.detach().T, "o-", markersize=3, linewidth=1, color=_colour(number))
-        axes.set_title(name, fontsize=10)
-    for axes in panels[len(paths) :]:
-        axes.set_axis_off()
-    return Drawing(panels[: len(paths)])
 
 
 def plot_confusion_matrix(

@@ -139,7 +139,7 @@ def test_graph_of_the_lesson():
 
 def test_each_number_stands_above_its_box_and_each_slope_below():
     drawing = fh.draw_graph(lesson(), True)
-    drawing.figure.canvas.draw()
+    drawing.figure.draw_without_rendering()
     places = {text.get_text(): text.get_window_extent() for text in texts_of(drawing)}
     slopes = {"w1": "← 8", "x": "← 2", "loss": "← 1"}
     for name, slope in slopes.items():

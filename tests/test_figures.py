@@ -188,7 +188,21 @@ def test_other_kinds_are_named():
         "2 panels: Dots. Points: a. Horizontal axis: step. Vertical axis: label. Points: b. Horizontal axis: step."
     )
     paths = fh.plot_paths(lambda at: at[0] ** 2, {"SGD": torch.rand(3, 2)})
-    assert words_of(paths)[0] == "Path on contour lines: SGD."
+    assert words_of(paths)[0] == (
+        "Path on contour lines: Paths downhill: SGD. Horizontal axis: first parameter. "
+        "Vertical axis: second parameter. Legend: start; one dot per step; the same loss along each line."
+    )
+    points, labels = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 2.0]]), torch.tensor([0, 1, 1])
+    regions = fh.plot_regions(
+        {"upper": lambda at: at, "lower": lambda at: -at}, points, labels, title="Planes"
+    )
+    assert repr(regions) == (
+        "2 panels: Planes. Regions with points: upper. Horizontal axis: first number. Vertical axis: second number. "
+        "Regions with points: lower. Horizontal axis: first number. "
+        "Legend: class 0; class 1; in a wrong region. "
+        "In this run: upper, class 0: 1 point; upper, class 1: 2 points; upper, in a wrong region: 2 points; "
+        "lower, class 0: 1 point; lower, class 1: 2 points; lower, in a wrong region: 1 point."
+    )
 
 
 def test_a_timeline_names_its_rows():
@@ -254,6 +268,18 @@ def test_panels_say_which_line_is_meant():
         "Loss, SGD, training: falls from 2 to 1; Loss, SGD, validation: falls from 2.1 to 1.1; "
     )
     assert course.endswith("Accuracy, SGD, validation: rises from 40 to 65.")
+
+
+def test_a_legend_below_all_panels_is_told_once():
+    drawing = fh.plot_valley(lambda w: w**2, {"slow": [-2, -1], "good": [-2, 0.5]}, title="Rates")
+    assert words_of(drawing)[0].startswith(
+        "2 panels: Rates. Legend: loss; lowest; ball, numbered by step. Line chart"
+    )
+
+
+def test_words_that_are_given_replace_those_that_are_found():
+    axes = line(1, 2).axes
+    assert repr(Drawing(axes, words=["Diagram: a", "Boxes: b; c."])) == "Diagram: a. Boxes: b; c."
 
 
 def test_a_path_is_told_by_its_two_coordinates():

@@ -118,6 +118,21 @@ def test_class_balance_names_the_courses_classes():
     assert axes.get_title() == "Samples of each class"
 
 
+def test_bars_are_drawn_as_given():
+    values = {"a": 401_920, "b": -2.5, "c": 0.125}
+    (axes,) = fh.plot_bars(values, title="Bars", xlabel="metres").axes
+    assert [bar.get_width() for bar in axes.patches] == list(values.values())
+    assert [text.get_text() for text in axes.get_yticklabels()] == list(values)
+    assert [text.get_text() for text in axes.texts] == ["401,920", "−2.5", "0.125"]
+    assert (axes.get_title(), axes.get_xlabel()) == ("Bars", "metres")
+    assert axes.yaxis_inverted()
+
+
+def test_no_bar_is_refused():
+    with pytest.raises(ValueError, match="there is no bar to draw"):
+        fh.plot_bars({}, title="Nothing", xlabel="x")
+
+
 # --- curves ------------------------------------------------------------------------------------------------
 
 
@@ -169,7 +184,7 @@ def test_curves_without_an_epoch_are_refused(runs):
         fh.plot_curves(runs)
 
 
-# --- lines and paths ---------------------------------------------------------------------------------------
+# --- lines and points --------------------------------------------------------------------------------------
 
 
 def test_lines_are_drawn_as_given():
@@ -215,21 +230,6 @@ def test_points_have_a_panel_for_each_entry():
 def test_no_point_is_refused():
     with pytest.raises(ValueError, match="there is no point to draw"):
         fh.plot_points({}, title="Nothing", xlabel="x", ylabel="y")
-
-
-def test_paths_are_drawn_as_given_over_contours():
-    paths = {name: torch.rand(4, 2) for name in ("SGD", "momentum", "Adam")}
-    panels = fh.plot_paths(lambda point: point[0] ** 2 + point[1], paths, title="Downhill").axes
-    assert [axes.get_title() for axes in panels] == list(paths)
-    for axes, path in zip(panels, paths.values(), strict=True):
-        np.testing.assert_array_equal(axes.lines[0].get_xydata(), path.numpy())
-        assert axes.collections, "contour lines"
-    assert panels[0].figure.get_suptitle() == "Downhill"
-
-
-def test_no_path_is_refused():
-    with pytest.raises(ValueError, match="there is no path to draw"):
-        fh.plot_paths(lambda point: point[0], {})
 
 
 # --- confusion matrix --------------------------------------------------------------------------------------
@@ -364,6 +364,11 @@ FIGURES = {
         torch.rand(3, 28, 28), torch.arange(3) % 2, torch.eye(3)
     ),
     "first layer": lambda: fh.plot_first_layer(fh.NeuralNetwork(), number=3),
+    "bars": lambda: fh.plot_bars({"a": 1, "b": 2.5}, title="Bars", xlabel="metres"),
+    "paths": lambda: fh.plot_paths(lambda at: at[0] ** 2 + at[1] ** 2, {"a": torch.randn(5, 2)}),
+    "valley": lambda: fh.plot_valley(lambda w: w**2, {"a": [-2, 1], "b": [3]}, slope=lambda w: 2 * w),
+    "softmax": lambda: fh.plot_softmax([2.0, -1.0, 0.5]),
+    "regions": lambda: fh.plot_regions({"a": nn.Linear(2, 2)}, torch.randn(20, 2), torch.arange(20) % 2),
 }
 
 

@@ -24,6 +24,7 @@ CLAUSES = {
     "highest": rf"(?:, |^)highest ({NUMBER}) at ([^;]+?)(?=, \d+ more|$)",
     "same": rf"^({NUMBER}) throughout",
     "single": rf"^({NUMBER}) at (.+)$",
+    "count": r"^(\d+) points?$",
     "lost": r"(\d+) more not finite",
 }
 
@@ -70,6 +71,8 @@ def rows_of(axes, is_panel: bool) -> list[tuple[str, list[tuple]]]:
     if axes.images or any(re.search("[a-z]{3}", name) and "$" not in name for name in names):
         return []
     rows = []
+    if any(type(collection).__name__ == "QuadMesh" for collection in axes.collections):
+        return [(prefix + line.get_label(), [(None, y) for y in line.get_ydata()]) for line in axes.lines]
     # Lines across the whole panel have two points, of which the height or the width of the panel is a part.
     for line in (line for line in axes.lines if line.get_transform() == axes.transData):
         across, up = (list(map(float, side)) for side in (line.get_xdata(), line.get_ydata()))
@@ -87,6 +90,11 @@ def check_sentence(sentence: str, row: list[tuple]) -> None:
     finite = [(place, value) for place, value in row if math.isfinite(value)]
     values = [value for _, value in finite]
     lost = len(row) - len(finite)
+    if found["count"] or (row and row[0][0] is None):
+        # Points in regions are counted, and nothing else is.
+        assert found["count"] and all(place is None for place, _ in row), sentence
+        assert int(found["count"][1]) == len(row), sentence
+        return
     assert int(found["lost"][1] if found["lost"] else 0) == (lost if finite else 0), sentence
     if not finite:
         assert sentence == "no finite value", sentence
