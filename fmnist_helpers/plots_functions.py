@@ -140,7 +140,7 @@ def _draw_tangent(axes: Axes, position: float, loss: float, slope: float) -> Non
         loss + slope * (places - position),
         "--",
         color="black",
-        label=f"tangent, slope {format_number(slope)}",
+        label="tangent",
     )
 
 

@@ -97,7 +97,7 @@ def test_valley_draws_curve_balls_and_arrows():
 
 def test_valley_draws_the_tangent_at_the_first_position():
     drawing = fh.plot_valley(valley, {"a": [-2.0, 0.0], "b": [0.0]}, slope=slope)
-    across, up = line_of(drawing.axes[0], "tangent, slope −6").get_xydata().T
+    across, up = line_of(drawing.axes[0], "tangent").get_xydata().T
     # Through the ball, and as steep as was said.
     assert np.interp(-2, across, up) == pytest.approx(9.5)
     assert (up[1] - up[0]) / (across[1] - across[0]) == pytest.approx(-6)

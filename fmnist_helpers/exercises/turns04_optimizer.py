@@ -23,7 +23,7 @@ def slopes(x, t, w1, w2):
 
 @turn(slopes, "by_hand")
 def judge_slopes(called: Called) -> str:
-    for x, t, w1, w2 in ((2.0, 1.0, 0.5, -1.0), (3.0, -2.0, 0.5, 2.0), (2.0, 1.0, -0.5, -1.0)):
+    for x, t, w1, w2 in ((2.0, 1.0, 0.75, -1.0), (3.0, -2.0, 0.5, 2.0), (2.0, 1.0, -0.5, -1.0)):
         given = f"for x = {x:g}, t = {t:g}, w1 = {w1:g}, w2 = {w2:g}"
         one, other = called.items(called(x, t, w1, w2), "the result", "tuple", number=2)
         found = [called.number(one, "the slope of w1"), called.number(other, "the slope of w2")]

@@ -18,6 +18,8 @@ from fmnist_helpers.exercises.check import Check, CheckFailed
 from fmnist_helpers.exercises.observation import Seen
 
 LESSONS = ("turns00_start_here", "turns01_data", "turns02_model", "turns03_loss", "turns04_optimizer")
+KEEPS = ("STORE_FAST", "STORE_DEREF", "RETURN_VALUE", "RETURN_CONST")
+"""What Python does with a value that is given a name or handed back."""
 GOES_ON = "The lesson goes on with the solution below."
 
 
@@ -104,7 +106,7 @@ def is_unwritten(function: Callable) -> bool:
     """Return whether a function still holds the dots of its task, alone or in place of a value."""
     steps = [step for step in dis.get_instructions(function) if step.opname not in ("RESUME", "NOP", "CACHE")]
     dots = any(
-        one.argval is Ellipsis and following.opname.startswith(("STORE", "RETURN"))
+        one.argval is Ellipsis and following.opname in KEEPS
         for one, following in zip(steps, [*steps[1:], *steps[-1:]], strict=True)
     )
     does_nothing = all(

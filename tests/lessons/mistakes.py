@@ -1,5 +1,7 @@
 """Likely mistakes in the tasks in the middle of the lessons, each with words that its diagnosis must say."""
 
+FORWARD = "h = max(w1 * x, 0)\n    y = w2 * h\n    "
+
 MISTAKES = {
     "num_pixels": [
         ("return width + height", "the sum"),
@@ -89,7 +91,7 @@ MISTAKES = {
         ("return -probabilities.max(dim=1).values.log().mean()", "the largest probability of each row"),
         ("return -probabilities[torch.arange(len(labels)), labels].log()", "one number per sample"),
         ("return -probabilities[:, labels].log()", "a table of 4 by 4"),
-        ("return -probabilities[:, labels].log().mean()", "the columns of all labels"),
+        ("return -probabilities[:, labels].log().mean()", "is not the mean of minus"),
     ],
     "logit_slopes": [
         ("return logits.softmax(dim=0)", "the probabilities came back"),
@@ -109,14 +111,14 @@ MISTAKES = {
         ("return batch_losses * batch_sizes / sum(batch_sizes)", "TypeError"),
     ],
     "slopes": [
-        ("return (y - t) * w2 * x, (y - t) * h", "the square gives 2"),
-        ("s = 2 * (t - y)\n    return s * w2 * x, s * h", "the wrong sign"),
-        ("s = 2 * (y - t)\n    return s * w2 * x, s * h", "lets nothing through"),
-        ("s = 2 * (y - t)\n    return s * x * (h > 0), s * h", "which is w2"),
-        ("s = 2 * (y - t)\n    return s * w2 * (h > 0), s * h", "which is x"),
-        ("s = 2 * (y - t)\n    return s * w2 * x * (h > 0), s", "lacks its own link"),
-        ("s = 2 * (y - t)\n    return s * w2 * x * (h > 0), s * w2", "should be by h"),
-        ("return 2 * (y - t)", "should be tuple"),
+        (FORWARD + "return (y - t) * w2 * x, (y - t) * h", "the square gives 2"),
+        (FORWARD + "s = 2 * (t - y)\n    return s * w2 * x, s * h", "the wrong sign"),
+        (FORWARD + "s = 2 * (y - t)\n    return s * w2 * x, s * h", "lets nothing through"),
+        (FORWARD + "s = 2 * (y - t)\n    return s * x * (h > 0), s * h", "which is w2"),
+        (FORWARD + "s = 2 * (y - t)\n    return s * w2 * (h > 0), s * h", "which is x"),
+        (FORWARD + "s = 2 * (y - t)\n    return s * w2 * x * (h > 0), s", "lacks its own link"),
+        (FORWARD + "s = 2 * (y - t)\n    return s * w2 * x * (h > 0), s * w2", "should be by h"),
+        (FORWARD + "return 2 * (y - t)", "should be tuple"),
     ],
     "linear_backward": [
         (

@@ -57,7 +57,7 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
             if output.output_type == "error":
-                output.traceback = [re.sub(r"[^\s\x1b]*/site-packages/", "", one) for one in output.traceback]
+                output.traceback = [re.sub(r"[~/][^\s\x1b]*/site-packages/", "", one) for one in output.traceback]
 
 
 def _kept(tags: list[str]) -> dict:
