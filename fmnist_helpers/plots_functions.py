@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 from torch import Tensor
 
-from fmnist_helpers.figures import COLOURS, Drawing, format_number, new_figure
+from fmnist_helpers.figures import COLOURS, Drawing, new_figure
 from fmnist_helpers.plots import MARKERS
 
 Point = tuple[float, float]
