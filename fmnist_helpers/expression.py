@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fmnist_helpers.figures import Drawing, format_number
-from fmnist_helpers.sketch import BLUE, DARK_ORANGE, GREY, Box, Sketch
+from fmnist_helpers.sketch import BLUE, DARK_ORANGE, GREY, TEXT, Box, Sketch
 
 LONGEST_NAME = 11
 """Characters of a name that fit into a box."""
@@ -257,7 +257,7 @@ def _draw_node(sketch: Sketch, node: Value, layout: _Layout) -> Box:
     box = sketch.box((x, y), (right - left, BOX_HEIGHT), _called(node), fact="", fill=fill)
     if node.name or node.parts:
         number = format_number(node.number)
-        sketch.write((x, y + 0.33), number, fact="")
+        sketch.write((x, y + 0.34), number, fact="", fontsize=TEXT)
         sketch.note("Numbers, forward", f"{box.name} = {number}")
     return box
 
@@ -295,6 +295,8 @@ def _judged(given: Any, right: float) -> str:
 
 def _draw_slope(sketch: Sketch, node: Value, words: str, layout: _Layout, of: str) -> None:
     x, y = layout.centres[node]
-    sketch.write((x, y - 0.27), f"← {words}", fact="", va="top", color=DARK_ORANGE, fontweight="bold")
+    sketch.write(
+        (x, y - 0.27), f"← {words}", fact="", va="top", color=DARK_ORANGE, fontsize=TEXT, fontweight="bold"
+    )
     told = words.replace("\n✗", ",")
     sketch.note(f"Slopes of {of}, backward", f"{_called(node)}: {told}")

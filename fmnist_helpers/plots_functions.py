@@ -185,7 +185,9 @@ def plot_paths(
     for number, (axes, (name, path)) in enumerate(zip(panels, paths.items(), strict=False)):
         _draw_path(axes, grid, surface(grid).detach(), path.detach(), COLOURS[number % len(COLOURS)])
         axes.set_title(name, fontsize=10)
-        axes.set_xlabel("first parameter" if number + columns >= len(paths) else "")
+        is_lowest = number + columns >= len(paths)
+        axes.tick_params(labelbottom=is_lowest)
+        axes.set_xlabel("first parameter" if is_lowest else "")
         axes.set_ylabel("second parameter" if number % columns == 0 else "")
     for axes in panels[len(paths) :]:
         axes.set_axis_off()
@@ -236,7 +238,8 @@ def plot_softmax(logits: Sequence[float] | Tensor, names: Sequence[str] | None =
         axes.bar_label(bars, [f"{height:.3g}".replace("-", "−") for height in heights], padding=3, fontsize=9)
         axes.axvline(0, color="black", linewidth=0.8)
         axes.invert_yaxis()
-        axes.margins(x=0.4)
+        # Room for the values on both sides.
+        axes.margins(x=0.6 if min(heights) < 0 else 0.4)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel(label)
     return Drawing(panels)

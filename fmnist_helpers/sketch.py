@@ -1,6 +1,6 @@
 """A canvas for drawings of ideas: boxes, arrows and words, measured in inches, which says what was drawn on it.
 
-Whatever is drawn is noted in the same call, so that the text alternative can say neither more nor less.
+Boxes, words and arrows are noted in the call that draws them, under headings, which make the text alternative.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Sketch:
         self.axes.set(xlim=(0, width), ylim=(0, height))
         self.axes.set_axis_off()
         if title:
-            self.axes.text(width / 2, height - 0.22, title, ha="center", va="center", fontsize=12)
+            self.write((width / 2, height - 0.22), title, fact="", fontsize=12)
 
     def drawing(self) -> Drawing:
         """Return what was drawn, with its words."""
@@ -63,7 +63,7 @@ class Sketch:
 
     def write(self, at: Point, words: str, *, fact: str = "Words", **look) -> None:
         """Write words around a point, and note them under ``fact``."""
-        look = {"ha": "center", "va": "center", "fontsize": SMALL_TEXT, **look}
+        look = {"ha": "center", "va": "center", "fontsize": SMALL_TEXT, "color": "black", **look}
         self.axes.text(*at, words, **look)
         self.note(fact, words)
 
