@@ -367,6 +367,13 @@ def test_stated_times_are_those_that_were_counted(path):
     assert counted.stated == to_state(counted.counted), counted
 
 
+def test_times_of_the_readme_agree_with_the_lessons():
+    rows = re.findall(r"notebooks/(\w+\.ipynb)\) \|[^|]*\| (\d+) min \|", README.read_text())
+    assert [name for name, _ in rows] == [path.name for path in LESSONS]
+    for name, minutes in rows:
+        assert f"**Time:** about {minutes} minutes" in text_of(read(NOTEBOOKS / name))
+
+
 MINUTES = {"less than one": (0, 0.75), "about one": (0.6, 1.5), "about two": (1.5, 2.5)}
 
 
