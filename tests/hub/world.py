@@ -65,10 +65,10 @@ class World:
         self._enter = ["nsenter", f"--target={inside.pid}", "--mount", "--pid", "--"]
         try:
             self._lay_layers()
-        except subprocess.CalledProcessError as error:
+            self._open_environment()
+        except OSError:
             self.close()
-            raise OSError(error.stderr.strip()) from error
-        self._open_environment()
+            raise
 
     def _lay_layers(self) -> None:
         self.run("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", "/mnt")
@@ -91,7 +91,7 @@ class World:
         """Run a command as root, with ``text`` as its input.
 
         Raises:
-            subprocess.CalledProcessError: if it does not end with the expected status (None: any).
+            OSError: if it does not end with the expected status (None: any); shows what it said.
         """
         done = subprocess.run(
             [*self._enter, *command],
@@ -102,7 +102,7 @@ class World:
             env=_environment(),
         )
         if expected is not None and done.returncode != expected:
-            raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+            raise OSError(f"{shlex.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
 
     def run_as(
