@@ -154,7 +154,13 @@ def test_time_is_taken_from_the_folder_and_not_from_an_archive(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "secret"),
-    [(b"0f" * 64, "0f" * 64), (b"0f" * 64 + b"\n", "0f" * 64), (b"", ""), (b"\xff" * 128, ""), (b"../../x" * 9, "")],
+    [
+        (b"0f" * 64, "0f" * 64),
+        (b"0f" * 64 + b"\n", "0f" * 64),
+        (b"", ""),
+        (b"\xff" * 128, ""),
+        (b"../../x" * 9, ""),
+    ],
 )
 def test_secret_of_the_exchange_is_taken_and_changes_nothing(tmp_path, content, secret):
     found = hand_in(tmp_path, named=SOLVED)

@@ -17,7 +17,7 @@ import pytest
 from tests.browser.conftest import SCREENSHOTS, browser  # noqa: F401  a fixture
 from tests.course.conftest import checkout, wheel  # noqa: F401  fixtures
 from tests.hub.world import World, missing
-from tests.tools.course import COURSE, copy_course
+from tests.tools.course import copy_course
 
 PASSWORD = "four words no one guesses"
 CONFIGURATION = Path(__file__).with_name("jupyterhub_config.py")

@@ -13,7 +13,11 @@ c.JupyterHub.authenticator_class = "pam"
 c.Authenticator.allowed_users = {"ada", "ben", "teacher"}
 
 c.Spawner.default_url = "/lab"
-c.Spawner.environment = {"FMNIST_DATA": "/srv/fashion-mnist", "OMP_NUM_THREADS": "1", "FMNIST_SOURCE": "standin"}
+c.Spawner.environment = {
+    "FMNIST_DATA": "/srv/fashion-mnist",
+    "OMP_NUM_THREADS": "1",
+    "FMNIST_SOURCE": "standin",
+}
 c.Spawner.args = ["--LabApp.expose_app_in_browser=True"]
 c.Spawner.start_timeout = c.Spawner.http_timeout = 120
 

@@ -14,7 +14,7 @@ import sys
 
 import pytest
 
-from tests.exercises.bank import is_test, grade_id, read_source, read_variants, tasks
+from tests.exercises.bank import grade_id, is_test, read_source, read_variants, tasks
 from tests.hub.conftest import Hub, wait_for_lab
 from tests.hub.world import PATH, World
 from tests.tools.course import LESSONS
@@ -63,13 +63,18 @@ def test_the_administrator_installs_the_course_without_its_solutions(world, whee
     world.write("/etc/profile.d/course.sh", PROFILE)
     package = world.run_as("ada", ask).stdout.strip()
     assert package.startswith(sys.prefix)
-    assert world.run("grep", "-rlE", "BEGIN (SOLUTION|HIDDEN)", f"{package}/course/packaged", expected=1).stdout == ""
+    assert (
+        world.run("grep", "-rlE", "BEGIN (SOLUTION|HIDDEN)", f"{package}/course/packaged", expected=1).stdout
+        == ""
+    )
     assert "Permission denied" in world.run_as("ada", f"touch {package}/mine", expected=1).stderr
 
 
 def test_the_administrator_prepares_the_data_and_the_exchange(world):
     prepare = "import fmnist_helpers as fh; fh.prepare_data()"
-    world.run("env", f"FMNIST_DATA={DATA}", "FMNIST_SOURCE=standin", f"{sys.prefix}/bin/python", "-c", prepare)
+    world.run(
+        "env", f"FMNIST_DATA={DATA}", "FMNIST_SOURCE=standin", f"{sys.prefix}/bin/python", "-c", prepare
+    )
     assert "Permission denied" in world.run_as("ada", f"touch {DATA}/mine", expected=1).stderr
     world.write("/etc/jupyter/nbgrader_config.py", SETTINGS)
     world.run("mkdir", "--parents", EXCHANGE)
@@ -141,7 +146,9 @@ def answers_of(user: str) -> dict[str, str]:
         (right if variant.correct else wrong).setdefault(variant.task, variant.cells)
     chosen = right if user == "ada" else {**right, WRONG_TASK: wrong[WRONG_TASK]}
     known = tasks(ASSIGNMENT)
-    cells = {name: text for task in known for name, text in zip(known[task].answers, chosen[task], strict=True)}
+    cells = {
+        name: text for task in known for name, text in zip(known[task].answers, chosen[task], strict=True)
+    }
     return {**cells, "explain": EXPLANATION}
 
 
@@ -209,7 +216,11 @@ def grade(world: World) -> dict[str, dict[str, str]]:
 
 def points(user: str) -> dict[str, float]:
     """Return the marks that a student's tests must get."""
-    most = {grade_id(cell): cell.metadata.nbgrader.points for cell in read_source(ASSIGNMENT).cells if is_test(cell)}
+    most = {
+        grade_id(cell): cell.metadata.nbgrader.points
+        for cell in read_source(ASSIGNMENT).cells
+        if is_test(cell)
+    }
     lost = tasks(ASSIGNMENT)[WRONG_TASK].tests if user == "ben" else ()
     return {name: 0 if name in lost else float(number) for name, number in most.items()}
 
@@ -225,7 +236,12 @@ def test_the_instructor_grades(world):
 
 def test_the_instructor_marks_explanations_in_formgrader(hub, world, pages):
     page = pages["teacher"]
-    for number, user in enumerate(STUDENTS):
+    seen = []  # TEMPORARY
+    page.on("console", lambda m: seen.append(m.text))
+    page.evaluate("async () => { await jupyterapp.commands.execute('nbgrader:open-formgrader'); }")
+    page.wait_for_timeout(6000)
+    print("FRAMES", [(f.url, f.content()[:300]) for f in page.frames[1:]], seen[-5:])
+    for number in range(len(STUDENTS)):
         page.goto(f"{hub.address}/user/teacher/formgrader/gradebook/{ASSIGNMENT}/{ASSIGNMENT}")
         page.locator("a", has_text=re.compile("^Submission #")).nth(number).click()
         # What is typed before is lost.

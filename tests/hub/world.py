@@ -23,7 +23,9 @@ WRITTEN = ("/etc", "/home", "/srv", "/var")
 PATH = os.pathsep.join([str(Path(sys.prefix, "bin")), "/usr/local/bin", "/usr/bin", "/bin"])
 SYSTEM_PATH = os.pathsep.join([PATH, "/usr/sbin", "/sbin"])
 # The first of its processes: the others die with it, and it dies when whoever made it does. It buries their dead.
-FIRST = "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(flush=True); sys.stdin.read()"
+FIRST_PROCESS = (
+    "import signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(flush=True); sys.stdin.read()"
+)
 LAYER = """
 set -e
 mkdir -p "/mnt/$2/upper" "/mnt/$2/work"
@@ -53,15 +55,17 @@ class World:
 
     def __init__(self) -> None:
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        self._first = subprocess.Popen(
-            [*command, sys.executable, "-c", FIRST],
+        self._outer = subprocess.Popen(
+            [*command, sys.executable, "-c", FIRST_PROCESS],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        if not self._first.stdout.readline():
-            raise OSError(self._first.stderr.read().decode().strip())
-        [inside] = psutil.Process(self._first.pid).children()
+        if not self._outer.stdout.readline():
+            raise OSError(self._outer.stderr.read().decode().strip())
+        [inside] = psutil.Process(self._outer.pid).children()
+        self.first = inside.pid
+        """The process with which all the others end."""
         self._enter = ["nsenter", f"--target={inside.pid}", "--mount", "--pid", "--"]
         try:
             self._lay_layers()
@@ -79,7 +83,7 @@ class World:
     def _open_environment(self) -> None:
         environment = Path(sys.prefix).resolve()
         # Whoever installs the course for a class has no checkout beside it.
-        beside = [path for path in COURSE.iterdir() if not environment.is_relative_to(path)]
+        beside = [path for path in COURSE.iterdir() if not environment.is_relative_to(path.resolve())]
         self.run("chmod", "go=", *map(str, beside))
         for folder in {*environment.parents, *Path(os.path.realpath(sys.base_prefix)).parents}:
             if not folder.stat().st_mode & 0o001:
@@ -123,7 +127,14 @@ class World:
     def add_user(self, name: str, password: str) -> None:
         """Make a user with a home that is closed to others."""
         self.run(
-            "useradd", "--create-home", "--key", "HOME_MODE=0700", "--shell", "/bin/bash", "--no-log-init", name
+            "useradd",
+            "--create-home",
+            "--key",
+            "HOME_MODE=0700",
+            "--shell",
+            "/bin/bash",
+            "--no-log-init",
+            name,
         )
         self.run("chpasswd", text=f"{name}:{password}\n")
 
@@ -131,19 +142,28 @@ class World:
         """Write a file, and the folders above it, as a user."""
         target = shlex.quote(path)
         self.run(
-            "runuser", "--user", user, "--", "sh", "-c", f'mkdir -p "$(dirname {target})" && cat > {target}', text=text
+            "runuser",
+            "--user",
+            user,
+            "--",
+            "sh",
+            "-c",
+            f'mkdir -p "$(dirname {target})" && cat > {target}',
+            text=text,
         )
 
     def close(self) -> None:
         """Kill all its processes; with the last of them go its files."""
-        self._first.kill()
-        self._first.communicate()
+        self._outer.kill()
+        self._outer.communicate()
 
 
 def _place(path: str) -> str:
     """Return the folder to lay a layer on so that ``path`` is in it: one at the top, or where a disk is mounted."""
     folder = Path(path)
-    return str(next(one for one in (folder, *folder.parents) if os.path.ismount(one) or str(one.parent) == "/"))
+    return str(
+        next(one for one in (folder, *folder.parents) if os.path.ismount(one) or str(one.parent) == "/")
+    )
 
 
 def _environment() -> dict[str, str]:
