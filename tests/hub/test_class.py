@@ -139,6 +139,12 @@ def test_a_student_fetches_the_assignment(hub, world, pages, user):
     world.run("test", "-e", f"/home/{user}/{WORK}/../../{LESSON}")
 
 
+def test_a_student_submits_too_early(world):
+    world.run_as("ben", f"nbgrader submit {ASSIGNMENT}", umask="077")
+    in_classroom(world, f"nbgrader collect {ASSIGNMENT}")
+    assert EXPLANATION not in in_classroom(world, f"cat submitted/ben/{ASSIGNMENT}/*.ipynb").stdout
+
+
 def answers_of(user: str) -> dict[str, str]:
     """Return what a student writes: name of each answer's cell → its text."""
     right, wrong = {}, {}
@@ -177,32 +183,35 @@ def test_a_student_answers(hub, world, pages, user):
 def test_a_student_submits(hub, world, pages, user):
     open_list(hub, pages[user], user)
     press(pages[user], "fetched", "Submit")
-    pages[user].locator("#submitted_assignments_list button", has_text="Fetch Feedback").wait_for()
-    assert submission(world, user)
+    expected = {"ada": 1, "ben": 2}[user]
+    wait_for(pages[user], lambda: len(submissions(world, user)) == expected)
 
 
-def submission(world: World, user: str) -> str:
-    """Return the path at which a student's submission waits in the exchange."""
-    return world.run("sh", "-c", f"echo {EXCHANGE}/fmnist/inbound/{user}+{ASSIGNMENT}+*").stdout.strip()
+def submissions(world: World, user: str) -> list[str]:
+    """Return the paths at which a student's submissions wait in the exchange."""
+    find = f"find {EXCHANGE}/fmnist/inbound -mindepth 1 -maxdepth 1 -name '{user}+{ASSIGNMENT}+*'"
+    return world.run("sh", "-c", find).stdout.splitlines()
 
 
 def test_a_student_cannot_read_what_another_one_handed_in(world):
     assert "Permission denied" in world.run_as("ben", f"ls {EXCHANGE}/fmnist/inbound", expected=2).stderr
     assert "Permission denied" in world.run_as("ben", f"ls ~ada/{WORK}", expected=2).stderr
     # Whoever does not know the folder's name, with what is random in it, guesses in vain.
-    begin = submission(world, "ada").rpartition("+")[0]
-    assert "No such file" in world.run_as("ben", f"ls {begin}+", expected=2).stderr
+    begin = submissions(world, "ada")[0].rpartition("+")[0]
+    assert "No such file" in world.run_as("ben", f"ls '{begin}+'", expected=2).stderr
 
 
 # --- the instructor grades
 
 
 def test_the_instructor_collects(world):
-    said = in_classroom(world, f"nbgrader collect {ASSIGNMENT}").stderr
+    said = in_classroom(world, f"nbgrader collect {ASSIGNMENT} --update").stderr
     assert "cheating" not in said
     find = f"find submitted -type f ! -user teacher -o -name {ASSIGNMENT}.ipynb"
     found = in_classroom(world, find).stdout.split()
     assert sorted(found) == [f"submitted/{user}/{ASSIGNMENT}/{ASSIGNMENT}.ipynb" for user in STUDENTS]
+    for path in found:
+        assert EXPLANATION in in_classroom(world, f"cat {path}").stdout
 
 
 def grade(world: World) -> dict[str, dict[str, str]]:
@@ -236,11 +245,6 @@ def test_the_instructor_grades(world):
 
 def test_the_instructor_marks_explanations_in_formgrader(hub, world, pages):
     page = pages["teacher"]
-    seen = []  # TEMPORARY
-    page.on("console", lambda m: seen.append(m.text))
-    page.evaluate("async () => { await jupyterapp.commands.execute('nbgrader:open-formgrader'); }")
-    page.wait_for_timeout(6000)
-    print("FRAMES", [(f.url, f.content()[:300]) for f in page.frames[1:]], seen[-5:])
     for number in range(len(STUDENTS)):
         page.goto(f"{hub.address}/user/teacher/formgrader/gradebook/{ASSIGNMENT}/{ASSIGNMENT}")
         page.locator("a", has_text=re.compile("^Submission #")).nth(number).click()
