@@ -17,7 +17,7 @@ import pytest
 from tests.exercises.bank import grade_id, is_test, read_source, read_variants, tasks
 from tests.hub.conftest import Hub, wait_for_lab
 from tests.hub.world import PATH, World
-from tests.tools.course import LESSONS
+from tests.tools.course import EXERCISES, LESSONS
 
 STUDENTS = ("ada", "ben")
 ASSIGNMENT = "ex01_data"
@@ -30,22 +30,15 @@ WORK = f"my_course/assignments/{ASSIGNMENT}"
 NOTEBOOK = "jupyterapp.shell.currentWidget"
 
 PROFILE = f"export PATH={PATH}:$PATH FMNIST_DATA={DATA}\n"
-SETTINGS = f"""
-from pathlib import Path
-
-c = get_config()
-c.CourseDirectory.course_id = "fmnist"
-c.Exchange.root = "{EXCHANGE}"
-# Two folders below the lessons, so that links lead to them.
-c.Exchange.assignment_dir = str(Path.home() / "my_course" / "assignments")
-Path(c.Exchange.assignment_dir).mkdir(parents=True, exist_ok=True)
-"""
-CLASSROOM = """
-from pathlib import Path
-
-c = get_config()
-c.CourseDirectory.root = str(Path.home() / "course" / "classroom")
-"""
+SECTION = (
+    (EXERCISES / "README.md")
+    .read_text("utf-8")
+    .split("## A class that outgrows one machine")[1]
+    .split("\n## ")[0]
+)
+SETTINGS, CLASSROOM = re.findall(r"```python\n(.*?)```", SECTION, flags=re.DOTALL)
+COMMANDS = re.search(r"```bash\n(.*?)```", SECTION, flags=re.DOTALL)[1]
+"""What the guide has an administrator and an instructor write and type."""
 
 
 def in_classroom(world: World, command: str, expected: int | None = 0):
@@ -59,33 +52,28 @@ def in_classroom(world: World, command: str, expected: int | None = 0):
 def test_the_administrator_installs_the_course_without_its_solutions(world, wheel):
     pip = f"{sys.prefix}/bin/python -m pip install --quiet --no-deps --no-index --force-reinstall"
     world.run("sh", "-c", f"{pip} {wheel}")
-    ask = "cd / && python -c 'import fmnist_helpers; print(fmnist_helpers.__path__[0])'"
     world.write("/etc/profile.d/course.sh", PROFILE)
+    ask = "python -c 'import fmnist_helpers; print(fmnist_helpers.__path__[0])'"
     package = world.run_as("ada", ask).stdout.strip()
     assert package.startswith(sys.prefix)
-    assert (
-        world.run("grep", "-rlE", "BEGIN (SOLUTION|HIDDEN)", f"{package}/course/packaged", expected=1).stdout
-        == ""
-    )
+    world.run("grep", "-rqE", "BEGIN (SOLUTION|HIDDEN)", f"{package}/course/packaged", expected=1)
     assert "Permission denied" in world.run_as("ada", f"touch {package}/mine", expected=1).stderr
 
 
 def test_the_administrator_prepares_the_data_and_the_exchange(world):
-    prepare = "import fmnist_helpers as fh; fh.prepare_data()"
-    world.run(
-        "env", f"FMNIST_DATA={DATA}", "FMNIST_SOURCE=standin", f"{sys.prefix}/bin/python", "-c", prepare
-    )
+    install, rest = COMMANDS.split("\n", 1)
+    assert install.startswith("pip install")
+    world.run("sh", "-ec", f"export FMNIST_SOURCE=standin\n{rest}")
     assert "Permission denied" in world.run_as("ada", f"touch {DATA}/mine", expected=1).stderr
     world.write("/etc/jupyter/nbgrader_config.py", SETTINGS)
-    world.run("mkdir", "--parents", EXCHANGE)
-    world.run("chmod", "ugo+rwx", EXCHANGE)
 
 
 # --- the instructor hands out
 
 
 def test_the_instructor_releases_an_assignment(world):
-    world.write("/home/teacher/.jupyter/nbgrader_config.py", CLASSROOM, user="teacher")
+    settings = CLASSROOM.replace("NAME", "teacher")
+    world.write("/home/teacher/.jupyter/nbgrader_config.py", settings, user="teacher")
     release = f"python -m fmnist_helpers.grading release --out classroom --assignment {ASSIGNMENT}"
     world.run_as("teacher", f"cd course && {release}", umask="077")
     in_classroom(world, f"nbgrader release_assignment {ASSIGNMENT}")
@@ -125,7 +113,8 @@ def test_a_student_writes_copies_from_a_terminal(world, pages, user):
 
 def test_a_student_runs_a_lesson(hub, pages):
     page = pages["ada"]
-    cells = run_all(hub, page, "ada", f"my_course/{LESSON}")
+    open_notebook(hub, page, "ada", f"my_course/{LESSON}")
+    cells = run_cells(page)
     assert errors(cells) == []
     assert f"{DATA}/standin" in json.dumps(cells)
 
@@ -311,11 +300,6 @@ def run_cells(page) -> list[dict]:
     """Run all cells of the open notebook until one fails, and return them."""
     page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
     return page.evaluate(f"() => {NOTEBOOK}.content.model.toJSON().cells")
-
-
-def run_all(hub: Hub, page, user: str, path: str) -> list[dict]:
-    open_notebook(hub, page, user, path)
-    return run_cells(page)
 
 
 def errors(cells: list[dict]) -> list[str]:
