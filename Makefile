@@ -34,7 +34,7 @@ browser-test: $(BROWSER_MARK)  ## run every lesson in JupyterLab and Chromium, b
 	"$(BIN)/python" -m pytest tests/browser -rs
 
 hub-test: $(HUB_MARK)  ## take a class through a JupyterHub, in Chromium: needs Linux and root (five minutes)
-	"$(BIN)/python" -m pytest tests/hub --exitfirst --verbose --durations=0 -rsP
+	"$(BIN)/python" -m pytest tests/hub --exitfirst --verbose -rsP
 
 execute: $(DEV_MARK)  ## run every lesson in place on the real data and store what it shows
 	"$(BIN)/python" -m tests.tools.execute

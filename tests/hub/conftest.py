@@ -23,11 +23,23 @@ PASSWORD = "four words no one guesses"
 CONFIGURATION = Path(__file__).with_name("jupyterhub_config.py")
 
 
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """Say beside each step how long it took."""
+    if report.when == "call" and report.passed and report.nodeid.startswith("tests/hub/"):
+        return "passed", ".", f"PASSED in {report.duration:.1f} s"
+    return None
+
+
 @pytest.fixture(scope="session")
-def world(browser, wheel, tmp_path_factory) -> Iterator[World]:  # noqa: F811
-    """The machine, with its three users; the wheel and the browser are made before, outside of it."""
+def possible() -> None:
+    """Skips what cannot be done here, before anything is built for it."""
     if reason := missing():
         pytest.skip(f"no hub here: {reason}")
+
+
+@pytest.fixture(scope="session")
+def world(possible, browser, wheel, tmp_path_factory) -> Iterator[World]:  # noqa: F811
+    """The machine, with its three users; the wheel and the browser are made before, outside of it."""
     copy = copy_course(tmp_path_factory.mktemp("copy"))
     try:
         world = World()

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import psutil
-import pytest
 
 from tests.hub import world
 from tests.tools.course import COURSE
@@ -25,9 +24,7 @@ input()
 """
 
 
-def test_killed_it_leaves_no_process_no_user_and_no_file():
-    if reason := world.missing():
-        pytest.skip(f"no hub here: {reason}")
+def test_killed_it_leaves_no_process_no_user_and_no_file(possible):
     maker = subprocess.Popen(
         [sys.executable, "-c", MAKE], cwd=COURSE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
