@@ -10,11 +10,12 @@ MARK := $(VENV)/.installed
 DEV_MARK := $(VENV)/.installed-dev
 GRADING_MARK := $(VENV)/.installed-grading
 BROWSER_MARK := $(VENV)/.installed-browser
+HUB_MARK := $(VENV)/.installed-hub
 SITE_MARK := $(VENV)/.installed-site
 BENCH_MARK := $(VENV)/.installed-bench
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab test browser-test execute format bench study release site clean
+.PHONY: help lab test browser-test hub-test execute format bench study release site clean
 help:  ## say what each command does
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
@@ -26,11 +27,14 @@ lab: $(MARK)  ## install what is missing, prepare the data, open your copies of 
 test: $(DEV_MARK)  ## everything a change must pass: unit tests and every lesson, offline, on stand-in data
 	"$(BIN)/python" -m ruff check .
 	"$(BIN)/python" -m ruff format --check .
-	"$(BIN)/python" -m pytest --numprocesses 2 --dist loadscope --ignore tests/browser --ignore tests/grading/classes \
-		--ignore tests/course/test_lessons_alone.py
+	"$(BIN)/python" -m pytest --numprocesses 2 --dist loadscope --ignore tests/browser --ignore tests/hub \
+		--ignore tests/grading/classes --ignore tests/course/test_lessons_alone.py
 
 browser-test: $(BROWSER_MARK)  ## run every lesson in JupyterLab and Chromium, by keyboard (some minutes)
 	"$(BIN)/python" -m pytest tests/browser -rs
+
+hub-test: $(HUB_MARK)  ## take a class through a JupyterHub, in Chromium: needs Linux and root (five minutes)
+	"$(BIN)/python" -m pytest tests/hub --exitfirst --verbose -rsP
 
 execute: $(DEV_MARK)  ## run every lesson in place on the real data and store what it shows
 	"$(BIN)/python" -m tests.tools.execute
@@ -77,6 +81,12 @@ $(GRADING_MARK): $(MARK)
 $(BROWSER_MARK): $(DEV_MARK)
 	"$(BIN)/python" -m pip install --quiet --editable '.[browser]'
 	@touch "$(BROWSER_MARK)"
+
+# Where they cannot be had, the test says what is missing, and is skipped.
+$(HUB_MARK): $(BROWSER_MARK)
+	"$(BIN)/python" -m pip install --quiet --editable '.[hub]' \
+		&& npm install --silent --global --prefix "$(VENV)" configurable-http-proxy@4 \
+		&& touch "$(HUB_MARK)" || echo "(JupyterHub or its proxy cannot be installed)"
 
 $(SITE_MARK): $(DEV_MARK)
 	"$(BIN)/python" -m pip install --quiet --editable '.[site]'

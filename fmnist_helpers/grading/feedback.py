@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from nbgrader.utils import is_grade
 from traitlets import List
 
 from fmnist_helpers.grading.classroom import Classroom, ExactPaths
+from fmnist_helpers.grading.submissions import SECRET, STAMP
 
 BEGIN, END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
 REPLACED = "# (hidden tests)"
@@ -100,6 +102,10 @@ def write_feedback(classroom: Classroom, student: str, assignment: str, remarks:
     config.HideTests.remarks = list(remarks)
     classroom.convert(_FeedbackOfOne, config)
     folder = classroom.folder / "feedback" / student
+    # Where one is missing, nbgrader's release_feedback stops, for all students. Nobody finds a page by a new secret.
+    for name, text in ((STAMP, ""), (SECRET, secrets.token_hex(64))):
+        if not (folder / assignment / name).exists():
+            (folder / assignment / name).write_text(text, encoding="utf-8")
     page = folder / f"{assignment}.html"
     shutil.copyfile(folder / assignment / f"{assignment}.html", page)
     return page

@@ -240,6 +240,8 @@ class Grader:
         if submission.time is not None:
             stamp = submissions.written_stamp(submission.time)
             (folder / submissions.STAMP).write_text(stamp, encoding="utf-8")
+        if submission.secret:
+            (folder / submissions.SECRET).write_text(submission.secret, encoding="utf-8")
 
     def execute(self, submission: Submission, seed: int, nb: NotebookNode) -> Report:
         """Run a notebook while others take their turn with nbgrader."""

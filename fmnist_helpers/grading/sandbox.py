@@ -202,8 +202,10 @@ def _wrap(limits: Limits, without: tuple[str, ...]) -> list[str]:
     python = sorted({sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix)})
     for folder in python:
         command += ["--ro-bind", folder, folder]
-    # Installed without -e, the package lies below one of them, and the exercises may, too.
-    for folder in (PACKAGE, SOURCE):
+    # Installed without -e, the package lies below one of them, and the exercises may, too. On a hub, where an
+    # instructor works in a copy of the course, a second package does.
+    packages = {PACKAGE, *(Path(entry, PACKAGE.name).absolute() for entry in sys.path)}
+    for folder in (*sorted(packages), SOURCE):
         if any(folder.is_relative_to(one) for one in python) and folder.is_dir():
             command += ["--tmpfs", str(folder), "--remount-ro", str(folder)]
     return command

@@ -21,6 +21,8 @@ from fmnist_helpers.grading.times import read_timestamp
 
 MOST_CANDIDATES = 20
 STAMP = "timestamp.txt"
+SECRET = "submission_secret.txt"
+"""What nbgrader's exchange puts beside a notebook: the name of a page of feedback follows from it."""
 NOTEBOOK_NAME = re.compile(r"\.ipynb(\W.*)?$", flags=re.IGNORECASE)
 """Browsers and mail programs put an ending of their own behind it: ``.ipynb.json``, ``.ipynb.txt``, ``.ipynb (1)``."""
 
@@ -39,6 +41,8 @@ class Submission:
     """What goes with the notebook, by its path below it."""
     time: datetime | None = None
     """When it was handed in, if that is known; UTC."""
+    secret: str = ""
+    """What the exchange gave it, if it came that way."""
     digest: str = ""
     """Hash of everything that can change the marks."""
     problem: str = ""
@@ -84,6 +88,7 @@ class Finder:
             submission.problem = "unreadable" if submission.notes else "not submitted"
             return submission
         submission.time = _take_time(handed_in, submission.notes)
+        submission.secret = _take_secret(handed_in)
         submission.notes += handed_in.notes
         submission.digest = handed_in.digest()
         _choose(submission, handed_in, self.handouts[assignment])
@@ -153,9 +158,8 @@ def _same(name: str, assignment: str) -> bool:
 
 def _take_time(handed_in: HandedIn, notes: list[str]) -> datetime | None:
     """Take the time stamp out of what was handed in: the collecting program's, not one in a student's archive."""
-    stamps = [path for path in handed_in.files if re.fullmatch(rf"(\d+/)?{STAMP}", path, re.IGNORECASE)]
     times = []
-    for path in stamps:
+    for path in _collected(handed_in, STAMP):
         try:
             text, _ = decode(handed_in.files.pop(path)[:10_000])
         except UnreadableError as error:
@@ -165,6 +169,17 @@ def _take_time(handed_in: HandedIn, notes: list[str]) -> datetime | None:
         notes += remarks
         times += [time] if time is not None else []
     return max(times, default=None)
+
+
+def _take_secret(handed_in: HandedIn) -> str:
+    """Take the exchange's secret out of what was handed in; an empty text if there is none that nbgrader could read."""
+    found = [handed_in.files.pop(path).strip() for path in _collected(handed_in, SECRET)]
+    return next((one.decode() for one in found if re.fullmatch(rb"[0-9a-f]{32,512}", one)), "")
+
+
+def _collected(handed_in: HandedIn, name: str) -> list[str]:
+    """Return the paths of what the collecting program put there under this name."""
+    return [path for path in handed_in.files if re.fullmatch(rf"(\d+/)?{name}", path, re.IGNORECASE)]
 
 
 # --- which file ------------------------------------------------------------------------------------------------

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
 
 import nbformat
 
-from fmnist_helpers.grading.feedback import REPLACED, HideTests, split_hidden
+from fmnist_helpers.grading.classroom import Classroom
+from fmnist_helpers.grading.feedback import REPLACED, HideTests, split_hidden, write_feedback
 
 TESTED = """from x import check
 
@@ -46,3 +51,49 @@ def test_hidden_lines_do_not_come_back_through_outputs():
 def test_remarks_reach_the_page():
     _, resources = HideTests(remarks=["`a` waits."]).preprocess(nbformat.v4.new_notebook(), {})
     assert resources["nbgrader"]["remarks"] == ["`a` waits."]
+
+
+SETTINGS = """
+c.CourseDirectory.course_id = "fmnist"
+c.Exchange.root = {!r}
+"""
+
+
+def as_graded(classroom: Classroom, student: str, **beside: str) -> None:
+    """Put a graded notebook into a class, and what its submission brought with it."""
+    folder = classroom.folder / "autograded" / student / "ex"
+    folder.mkdir(parents=True)
+    cells = [nbformat.v4.new_markdown_cell(f"By {student}.")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "ex.ipynb")
+    for name, text in beside.items():
+        (folder / f"{name}.txt").write_text(text)
+    with classroom.gradebook() as gradebook:
+        gradebook.update_or_create_assignment("ex")
+        gradebook.update_or_create_notebook("ex", "ex")
+        gradebook.update_or_create_student(student)
+        gradebook.add_submission("ex", student)
+    write_feedback(classroom, student, "ex")
+
+
+def test_feedback_goes_back_through_the_exchange_also_beside_what_came_by_mail(tmp_path):
+    exchange, secret = tmp_path / "exchange", "0f" * 64
+    classroom = Classroom(tmp_path / "class", tmp_path / "class" / "submitted", tmp_path / "source")
+    classroom.prepare()
+    (classroom.folder / "own_settings.py").write_text(SETTINGS.format(str(exchange)))
+    as_graded(classroom, "ada")
+    as_graded(classroom, "ben", timestamp="2026-03-02 12:00:00 UTC", submission_secret=secret)
+    as_graded(classroom, "cleo", timestamp="2026-03-02 12:00:00 UTC")
+    # As instructor's release of the assignment makes it.
+    (exchange / "fmnist").mkdir(parents=True)
+    exchange.chmod(0o777)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "release_feedback", "ex"],
+        cwd=classroom.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    pages = {path.name: path.read_text() for path in Path(exchange, "fmnist", "feedback").iterdir()}
+    # nbgrader's own rule: whoever has the secret finds the page.
+    assert "By ben." in pages[hashlib.md5(f"{secret}ex".encode()).hexdigest() + ".html"]
+    assert len(pages) == 3

@@ -73,6 +73,17 @@ def test_command_binds_no_source_and_no_other_folder_and_nothing_that_can_be_wri
     assert "--unshare-all" in command and "--share-net" not in command
 
 
+def test_every_package_of_ours_beside_python_is_hidden(folders, tmp_path, monkeypatch):
+    """On a hub all users have the wheel, and the instructor works in a copy of the course."""
+    (tmp_path / "site" / "fmnist_helpers").mkdir(parents=True)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "path", ["", *sys.path, str(tmp_path / "site")])
+    command = kernel_command(*folders, Limits(), [], sandboxed=True)
+    bound = command.index(str(tmp_path))
+    hidden = command.index(str(tmp_path / "site" / "fmnist_helpers"))
+    assert command[hidden - 1] == "--tmpfs" and hidden > bound
+
+
 def test_environment_of_the_kernel_holds_nothing_of_the_instructor(monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "abc")
     assert "abc" not in str(environment(Limits(), "/course"))

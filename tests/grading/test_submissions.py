@@ -153,6 +153,32 @@ def test_time_is_taken_from_the_folder_and_not_from_an_archive(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        (b"0f" * 64, "0f" * 64),
+        (b"0f" * 64 + b"\n", "0f" * 64),
+        (b"", ""),
+        (b"\xff" * 128, ""),
+        (b"../../x" * 9, ""),
+    ],
+)
+def test_secret_of_the_exchange_is_taken_and_changes_nothing(tmp_path, content, secret):
+    found = hand_in(tmp_path, named=SOLVED)
+    place = tmp_path / "ada" / ASSIGNMENT
+    (place / "submission_secret.txt").write_bytes(content)
+    again = find(tmp_path / "ada")
+    assert (found.secret, again.secret) == ("", secret)
+    assert again.files == found.files == {} and again.digest == found.digest
+
+
+def test_secret_in_an_archive_is_a_file_of_the_student(tmp_path):
+    hand_in(tmp_path, named=SOLVED)
+    archive = zip_of({"submission_secret.txt": b"0f" * 64})
+    (tmp_path / "ada" / ASSIGNMENT / "x.zip").write_bytes(archive)
+    assert find(tmp_path / "ada").secret == ""
+
+
+@pytest.mark.parametrize(
     ("name", "words"),
     [
         ("x.pdf", "x.pdf (a PDF)"),

@@ -177,5 +177,17 @@ def test_make_refuses_an_old_python(tmp_path):
 
 def test_make_help_names_every_command():
     done = subprocess.run(["make", "help"], cwd=COURSE, check=True, capture_output=True, text=True)
-    for command in ("lab", "test", "browser-test", "execute", "format", "bench", "release", "site", "clean"):
+    commands = (
+        "lab",
+        "test",
+        "browser-test",
+        "hub-test",
+        "execute",
+        "format",
+        "bench",
+        "release",
+        "site",
+        "clean",
+    )
+    for command in commands:
         assert re.search(rf"^\s+make {command} ", done.stdout, flags=re.MULTILINE)
