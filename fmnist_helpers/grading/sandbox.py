@@ -71,7 +71,7 @@ class Limits:
     cell_seconds: int = 60
     total_seconds: int = 300
     memory_gib: float = 6.0
-    """Address space, for a process and for all together; importing a CUDA build of torch takes 3.5 GiB of it."""
+    """What all processes may use together; and address space of each, beyond what a kernel has when it starts."""
     processes: int = 256
     file_mib: int = 256
     """Largest file, and size of each of the two folders in memory."""

@@ -138,7 +138,8 @@ for name in os.listdir("/proc/self/fd"):
     try:
         target = os.readlink(f"/proc/self/fd/{name}")
         if target.startswith("socket:"):
-            left.append(socket.socket(fileno=int(name)).getsockname())
+            # A copy: the socket is closed when Python forgets it, and the kernel needs its own.
+            left.append(socket.socket(fileno=os.dup(int(name))).getsockname())
     except OSError:
         pass
 folders = {os.path.dirname(os.fsdecode(one)) for one in left if one and isinstance(one, (str, bytes))}
@@ -213,7 +214,7 @@ HARMS = [
     harm(
         "metadata",
         SHOW
-        + "for _ in range(20):\n    display({'text/plain': 'x'}, metadata={'a': 'y' * 4_000_000}, raw=True)",
+        + "for _ in range(12):\n    display({'text/plain': 'x'}, metadata={'a': 'y' * 4_000_000}, raw=True)",
     ),
     harm(
         "metadata of messages",
@@ -338,7 +339,7 @@ kernel.session.send(kernel.shell_stream, "E" * 3_000_000 + "_reply", {}, kernel.
     honest("half a surrogate pair", "print('\\ud800')\n'\\udcff'"),
     honest(
         "a live plot",
-        FIGURE.format(side=180) + "for _ in range(100):\n    clear_output(wait=True)\n    display(picture)",
+        FIGURE.format(side=180) + "for _ in range(600):\n    clear_output(wait=True)\n    display(picture)",
     ),
     honest("a widget", "import ipywidgets\ndisplay(ipywidgets.Image(value=bytes(20_000_000)))"),
     honest("a long error", "raise ValueError('x' * 10_000_000)"),

@@ -178,6 +178,14 @@ def test_files_in_memory_count_as_memory(run):
     assert report.stopped == "the kernel died" and cells[0].outputs
 
 
+def test_memory_counts_beyond_what_a_kernel_has_when_it_starts(run):
+    """torch built for CUDA takes 3 GiB of address space, which says nothing of memory."""
+    little = Limits(cell_seconds=120, memory_gib=1.5)
+    report, cells = run("import torch, torchvision", "bytearray(3 * 2**29 + 1)", "print('on')", limits=little)
+    assert (errors(cells[0]), errors(cells[1]), texts(cells[2])) == ([], ["MemoryError"], "on\n")
+    assert report.stopped == ""
+
+
 BUSY = """
 import os, resource, time
 begin = time.time()

@@ -92,7 +92,9 @@ def test_what_is_written_is_bounded(harmed):
 
 
 def test_nothing_is_left_in_the_temporary_place_and_no_group(harmed):
-    assert list((harmed[0].folder / "temporary").iterdir()) == []
+    left = (harmed[0].folder / "temporary").rglob("*")
+    # torch makes this folder in every program that makes an optimiser, one for each user, and leaves it empty.
+    assert [path for path in left if not path.name.startswith("torchinductor_")] == []
     assert sandbox.stale_groups() == []
 
 
@@ -126,5 +128,7 @@ def test_honest_figure_is_kept_whole(harmed):
 
 def test_what_is_left_out_is_said(harmed):
     assert "MB is left out" in harmed[0].outputs("honest: an interactive figure")
-    assert "the rest is cut" in harmed[0].outputs("honest: twenty thousand lines")
+    assert "the rest is cut" in harmed[0].outputs("many cells")
+    # Of lines nbgrader itself keeps a thousand.
+    assert "Output truncated" in harmed[0].outputs("honest: twenty thousand lines")
     assert "the last" in harmed[0].outputs("clears and fills")
