@@ -175,7 +175,8 @@ for number in range(30):
 @pytest.mark.skipif("memory" in MISSING, reason="no cgroup limits memory here")
 def test_files_in_memory_count_as_memory(run):
     report, cells = run("1", MEMORY_FILES, limits=Limits(memory_gib=3))
-    assert report.stopped == "the kernel died" and cells[0].outputs
+    assert (report.stopped, report.limits) == ("the kernel died", ["reached the limit of memory"])
+    assert cells[0].outputs
 
 
 def test_memory_counts_beyond_what_a_kernel_has_when_it_starts(run):

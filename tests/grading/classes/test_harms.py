@@ -109,12 +109,25 @@ def test_key_that_one_submission_left_is_found_by_no_other(harmed):
     assert told(harmed, "z looks for a key", "found keys") == "[]"
 
 
+def test_nothing_of_the_host_or_of_a_neighbour_is_seen(harmed):
+    student = "looks at the host"
+    assert told(harmed, student, "seen of the host") == told(harmed, student, "neighbours") == "[]"
+    assert len(told(harmed, student, "processes").split(",")) <= 3
+    assert told(harmed, student, "groups") == "{'/'}"
+
+
+def test_what_was_brought_is_copied_nowhere_for_good(harmed):
+    folder = harmed[0].folder
+    assert [path.relative_to(folder).parts[0] for path in folder.rglob("beside.txt")] == ["submitted"]
+
+
 def test_no_folder_holds_more_than_its_size(harmed):
     limits = sandbox.Limits()
     assert (
         int(told(harmed, "fills every folder", "filled").split()[0])
         <= 2 * limits.file_mib + sandbox.SHARED_MIB
     )
+    assert 0 < int(told(harmed, "fills files without a name", "unlinked")) <= limits.file_mib
     assert told(harmed, "makes namespaces", "namespaces") == "[-1, -1, -1]"
     assert told(harmed, "looks for the sockets", "folders of sockets") == "[]"
 
