@@ -164,7 +164,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--cell-seconds", type=int, default=limits.cell_seconds, help="time for one cell, in seconds"
     )
-    command.add_argument("--memory", type=float, default=limits.memory_gib, help="address space, in GiB")
+    command.add_argument(
+        "--memory", type=float, default=limits.memory_gib, help="memory for a submission, in GiB"
+    )
     command.add_argument(
         "--no-sandbox", action="store_true", help="run the students' code with your own rights"
     )

@@ -15,7 +15,7 @@ import shutil
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
@@ -300,6 +301,32 @@ class _RecordingAutograde(ExactPaths, Autograde):
             AssignLatePenalties,
             CheckCellMetadata,
         ]
+        self._failure: Exception | None = None
+
+    def init_assignment(self, assignment_id: str, student_id: str) -> None:
+        """Record the submission in the grade book."""
+        with self._kept():
+            super().init_assignment(assignment_id, student_id)
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        """Sanitise, run and score the notebook."""
+        with self._kept():
+            super().convert_single_notebook(notebook_filename)
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self._failure = error
+            raise
+
+    def convert_notebooks(self) -> None:
+        """Convert the submission; nbgrader tells its log alone what failed, and then says that something did."""
+        try:
+            super().convert_notebooks()
+        except NbGraderException as error:
+            raise error from self._failure
 
 
 @functools.cache
@@ -328,6 +355,7 @@ def in_words(error: BaseException) -> str:
             return "the disk is full; make room, and grade again: what is finished is kept"
         if isinstance(reason, DidNotStart):
             return f"{text}; nothing is known of the submission, so grade again"
-        # nbgrader says that something failed, and keeps to itself what it was.
         reason = reason.__cause__ or reason.__context__
+    if isinstance(error, NbGraderException):
+        error = error.__cause__ or error
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:300]}"

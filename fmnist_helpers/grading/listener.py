@@ -40,7 +40,9 @@ SUBMISSION_BYTES = 5_000_000
 SMALLEST_OUTPUT = 500
 """What an output counts for at least, so that a cell cannot show a hundred thousand empty ones; a message, too."""
 FLOOD_BYTES = 60_000_000
-"""A cell that sends more than this is interrupted."""
+"""A cell that sends more than this is interrupted; it counts anew from what takes the place of something."""
+REPLACING = ("clear_output", "update_display_data")
+"""With these a live plot or a progress bar is drawn anew, which is not to print without end."""
 MESSAGE_BYTES = 6_000_000
 """A part of a message that is larger than this breaks off the connection; an honest kernel sends none."""
 WAITING = {"shell": 8, "control": 1, "iopub": 16}
@@ -504,6 +506,8 @@ class Kernel:
             for message in messages:
                 if message.parent != request:
                     continue
+                if message.kind in REPLACING:
+                    self._received = 0
                 if message.kind.endswith("_reply"):
                     reply, last = reply or message, min(last, now + IDLE_SECONDS)
                 elif isinstance(message.content, Status):

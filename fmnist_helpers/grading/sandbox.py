@@ -61,6 +61,12 @@ CONTROLS = {
     "its share of the processor": ("cpu.max", "cpu.cfs_quota_us"),
 }
 """What cgroups limit → the files of either version, one of which it takes."""
+EVENTS = (
+    ("pids.events", "max", "reached the limit of processes"),
+    ("memory.events", "oom_kill", "reached the limit of memory"),
+    ("memory.oom_control", "oom_kill", "reached the limit of memory"),
+)
+"""Files of either version in which cgroups count, what of it, and what that means."""
 _numbers = itertools.count()
 
 
@@ -71,7 +77,7 @@ class Limits:
     cell_seconds: int = 60
     total_seconds: int = 300
     memory_gib: float = 6.0
-    """Address space, for a process and for all together; importing a CUDA build of torch takes 3.5 GiB of it."""
+    """What all processes may use together; and address space of each, beyond what a kernel has when it starts."""
     processes: int = 256
     file_mib: int = 256
     """Largest file, and size of each of the two folders in memory."""
@@ -290,11 +296,11 @@ def _parents(limits: Limits) -> Iterator[tuple[Path, dict[str, object]]]:
 def limits_reached(groups: list[Path]) -> list[str]:
     """Return which limits of the cgroups were hit, in words."""
     hits = []
-    for group in groups:
+    for group, (name, event, words) in itertools.product(groups, EVENTS):
         with contextlib.suppress(OSError, ValueError):
-            events = dict(line.split() for line in (group / "pids.events").read_text().splitlines())
-            if int(events.get("max", 0)):
-                hits.append("reached the limit of processes")
+            events = dict(line.split() for line in (group / name).read_text().splitlines())
+            if int(events.get(event, 0)):
+                hits.append(words)
     return hits
 
 

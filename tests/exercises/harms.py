@@ -138,11 +138,39 @@ for name in os.listdir("/proc/self/fd"):
     try:
         target = os.readlink(f"/proc/self/fd/{name}")
         if target.startswith("socket:"):
-            left.append(socket.socket(fileno=int(name)).getsockname())
+            # A copy: the socket is closed when Python forgets it, and the kernel needs its own.
+            left.append(socket.socket(fileno=os.dup(int(name))).getsockname())
     except OSError:
         pass
 folders = {os.path.dirname(os.fsdecode(one)) for one in left if one and isinstance(one, (str, bytes))}
 print("folders of sockets:", [one for one in folders if one and os.path.exists(one)])
+"""
+LOOK_AT_THE_HOST = """
+import os
+names = "/sys /var /home /run /mnt /etc/passwd /etc/hostname /etc/machine-id".split()
+print("seen of the host:", [name for name in names if os.path.exists(name)])
+print("processes:", [name for name in os.listdir("/proc") if name.isdigit()])
+print("groups:", {line.strip().split(":")[-1] for line in open("/proc/self/cgroup")})
+told = "".join(open(f"/proc/{name}").read() for name in ("self/mountinfo", "1/cmdline", "1/environ", "keys"))
+print("neighbours:", [name for name in ("z honest", "gradebook", "fills every folder") if name in told])
+"""
+UNLINKED = """
+import os, tempfile
+kept, size = [], 0
+try:
+    for _ in range(20):
+        kept.append(tempfile.TemporaryFile(buffering=0))
+        for _ in range(60):
+            size += kept[-1].write(bytes(2**20)) // 2**20
+except OSError:
+    pass
+print("unlinked:", size)
+"""
+PAST_THE_NOTEBOOK = """
+import os
+for number in (1, 2):
+    for _ in range(100):
+        os.write(number, bytes(2**20))
 """
 MANY_PARTS = """
 import time, zmq
@@ -193,13 +221,16 @@ HARMS = [
     # --- leaks ------------------------------------------------------------------------------------------
     harm("a leaves a key", LEAVE_A_KEY),
     harm("z looks for a key", LOOK_FOR_A_KEY),
+    harm("looks at the host", LOOK_AT_THE_HOST),
     # --- memory and disk --------------------------------------------------------------------------------
     harm("fills every folder", FILL_EVERYTHING),
     harm("makes namespaces", NAMESPACE),
-    harm("fills files in memory", MEMORY_FILES, IN_PART, AFTER, "the kernel died"),
+    harm("fills files in memory", MEMORY_FILES, IN_PART, AFTER, "limit of memory"),
     harm("fills shared segments", SHARED_SEGMENTS, IN_PART, AFTER, "the kernel died"),
     harm("leaves closed folders", CLOSED_FOLDERS),
     harm("looks for the sockets", SOCKETS),
+    harm("fills files without a name", UNLINKED),
+    Case("brings a file", MANUAL, files={"beside.txt": "x" * 10**6}),
     # --- the processor ----------------------------------------------------------------------------------
     harm("24 busy processes", BUSY),
     harm(
@@ -213,7 +244,7 @@ HARMS = [
     harm(
         "metadata",
         SHOW
-        + "for _ in range(20):\n    display({'text/plain': 'x'}, metadata={'a': 'y' * 4_000_000}, raw=True)",
+        + "for _ in range(12):\n    display({'text/plain': 'x'}, metadata={'a': 'y' * 4_000_000}, raw=True)",
     ),
     harm(
         "metadata of messages",
@@ -260,6 +291,7 @@ HARMS = [
         SHOW
         + "for _ in range(20):\n    kernel.session.send(kernel.iopub_socket, 'kind' * 500_000, {}, parent={})",
     ),
+    harm("writes past the notebook", PAST_THE_NOTEBOOK, IN_PART, (), "printed without end"),
     # --- what nobody waits for --------------------------------------------------------------------------
     junk("other parents", **IOPUB, content="{'name': 'stdout', 'text': 'x' * 1_000_000}"),
     junk("empty ones", **IOPUB, kind="status", content="{'execution_state': 'busy'}"),
@@ -283,6 +315,7 @@ HARMS = [
         NO_MESSAGE,
     ),
     harm("other bytes on every line", OTHER_BYTES, IN_PART, AFTER, NO_MESSAGE),
+    harm("closes its lines", "import os\nos.closerange(3, 200)", IN_PART, AFTER, "at accuracy_by_class-test"),
     # --- what is no message -----------------------------------------------------------------------------
     *(
         garbled(name, channel, parts)
@@ -338,7 +371,7 @@ kernel.session.send(kernel.shell_stream, "E" * 3_000_000 + "_reply", {}, kernel.
     honest("half a surrogate pair", "print('\\ud800')\n'\\udcff'"),
     honest(
         "a live plot",
-        FIGURE.format(side=180) + "for _ in range(100):\n    clear_output(wait=True)\n    display(picture)",
+        FIGURE.format(side=180) + "for _ in range(600):\n    clear_output(wait=True)\n    display(picture)",
     ),
     honest("a widget", "import ipywidgets\ndisplay(ipywidgets.Image(value=bytes(20_000_000)))"),
     honest("a long error", "raise ValueError('x' * 10_000_000)"),

@@ -175,7 +175,17 @@ for number in range(30):
 @pytest.mark.skipif("memory" in MISSING, reason="no cgroup limits memory here")
 def test_files_in_memory_count_as_memory(run):
     report, cells = run("1", MEMORY_FILES, limits=Limits(memory_gib=3))
-    assert report.stopped == "the kernel died" and cells[0].outputs
+    assert (report.stopped, report.limits) == ("the kernel died", ["reached the limit of memory"])
+    assert cells[0].outputs
+
+
+def test_memory_counts_beyond_what_a_kernel_has_when_it_starts(run):
+    """torch built for CUDA takes 3 GiB of address space, which says nothing of memory."""
+    little = Limits(cell_seconds=120, memory_gib=1.5)
+    fill = "hoard = []\nwhile True:\n    hoard.append(b'x' * 2**26)"
+    report, cells = run("import torch, torchvision", fill, "print(len(hoard) * 2**26)", limits=little)
+    assert (errors(cells[0]), errors(cells[1])) == ([], ["MemoryError"])
+    assert 2**29 < int(texts(cells[2])) < 1.5 * 2**30 and (report.stopped, report.limits) == ("", [])
 
 
 BUSY = """

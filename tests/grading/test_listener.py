@@ -411,6 +411,15 @@ def test_flood_of_junk_is_seen_before_the_time_is_over(kernel, monkeypatch):
     assert (gone.reason, gone.ending) == ("stuck", "flood") and time.monotonic() - begin < 10
 
 
+@pytest.mark.parametrize("kind", ["clear_output", "update_display_data", "stream"])
+def test_only_what_stays_is_counted_as_a_flood(kernel, kind, monkeypatch):
+    monkeypatch.setattr(listener, "FLOOD_BYTES", 50_000)
+    content = {"wait": True, "data": {}, "name": "stdout", "text": ""}
+    again = ("iopub", kind, content), ("iopub", "stream", {"name": "stdout", "text": "x" * 10_000})
+    with answering(kernel, *again * 10, *DONE):
+        assert kernel.run(RUN).ending == ("flood" if kind == "stream" else "")
+
+
 def test_kernel_that_answers_and_never_rests_is_not_waited_for_without_end(kernel, monkeypatch):
     monkeypatch.setattr(listener, "IDLE_SECONDS", 1)
     begin = time.monotonic()

@@ -17,7 +17,7 @@ pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install 
 
 from nbgrader.api import Gradebook
 
-from fmnist_helpers.grading import classroom
+from fmnist_helpers.grading import classroom, execute
 from fmnist_helpers.grading.__main__ import main
 from tests.exercises import hostile
 from tests.exercises.hostile import ASSIGNMENT, MANUAL, POINTS
@@ -100,6 +100,23 @@ def test_grade_book_locked_for_good_ends_in_a_sentence_and_loses_nothing(
     assert "the grade book is locked by another program; close it" in said
     assert "Traceback" not in said
     monkeypatch.setattr(classroom, "LOCKED_SECONDS", 60)
+    assert main(["grade", "--out", str(small_class), *SANDBOX]) == 0
+    assert points(small_class) == {"ada": str(WHOLE), "ben": str(WHOLE)}
+
+
+# --- no kernel starts --------------------------------------------------------------------------------------
+
+
+def test_kernel_that_does_not_start_is_not_graded_and_the_same_command_repairs_it(
+    small_class, monkeypatch, capsys
+):
+    with monkeypatch.context() as broken:
+        broken.setattr(execute, "kernel_command", lambda *arguments, **options: ["false"])
+        assert main(["grade", "--out", str(small_class), *SANDBOX]) == 1
+    said = "".join(capsys.readouterr())
+    assert "did not start" in said and "grade again" in said and "Traceback" not in said
+    rows = Graded(small_class, None, []).rows.values()
+    assert {(row["status"], row["points"]) for row in rows} == {("not graded", "")}
     assert main(["grade", "--out", str(small_class), *SANDBOX]) == 0
     assert points(small_class) == {"ada": str(WHOLE), "ben": str(WHOLE)}
 
