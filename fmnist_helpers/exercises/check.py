@@ -84,9 +84,11 @@ class CheckFailed(AssertionError):  # noqa: N818  What it says is a diagnosis, n
     @property
     def told(self) -> str:
         """The diagnosis as one paragraph, for a task in the middle of a lesson."""
-        told = self.seen[0].upper() + self.seen[1:]
+        first = self.seen.split()[0]
+        # The name of a variable stays as it is.
+        told = self.seen if "_" in first else self.seen[0].upper() + self.seen[1:]
         if self.belief is not None:
-            told += f' It may come from the belief that "{BELIEFS[self.belief].words}".'
+            told += f" Remember: {BELIEFS[self.belief].truth}."
         return textwrap.fill(told, WIDTH)
 
     def _render_traceback_(self) -> list[str]:

@@ -12,8 +12,8 @@ def count_of_class(labels, label):
 
 @turn(count_of_class, "tensors")
 def judge_count_of_class(called: Called) -> str:
-    labels = torch.tensor([2, 0, 2, 1, 2, 9, 4])
-    for label in (2, 7):
+    labels = torch.tensor([2, 0, 2, 1, 2, 4, 3])
+    for label in (2, 0, 9):
         seen = called(labels.clone(), label)
         if seen.array is not None and seen.array.dtype == "bool":
             called.fail(
@@ -52,7 +52,7 @@ def judge_count_of_class(called: Called) -> str:
             ],
             Wrong(None, f"for label {label} it gives {found:g}, and the class occurs {right} times."),
         )
-    return "Tried on a class that occurs three times and on one that never does."
+    return "Tried on classes that occur three times, once and never."
 
 
 def mean_image(images):
@@ -102,18 +102,19 @@ def to_floats(pixels):
 
 @turn(to_floats, "bytes")
 def judge_to_floats(called: Called) -> str:
-    pixels = torch.tensor([[0, 1, 51], [102, 254, 255]], dtype=torch.uint8)
+    # No pixel is white: to divide by the largest would be right by chance.
+    pixels = torch.arange(28 * 28).remainder(250).to(torch.uint8).reshape(28, 28)
     seen = called(pixels.clone())
     shape = tuple(seen.array.shape) if seen.array else None
-    if shape in ((2, 3), (2, 3, 1), (2, 1, 3)):
+    if shape in ((28, 28), (28, 28, 1), (28, 1, 28)):
         called.fail(
-            f"for an image of shape (2, 3) the result has shape {shape}, and it should have (1, 2, 3).",
+            f"for an image of shape (28, 28) the result has shape {shape}, and it should have (1, 28, 28).",
             hints=Hints(
                 "Which call adds an axis of length 1, and where does it put it?",
                 "unsqueeze takes the place of the new axis; the first place is 0.",
             ),
         )
-    found = called.tensor(seen, (1, 2, 3), "the result for an image of shape (2, 3)")
+    found = called.tensor(seen, (1, 28, 28), "the result for an image of shape (28, 28)")
     right = pixels.double().unsqueeze(0) / 255
     called.compare(
         found,
@@ -121,6 +122,10 @@ def judge_to_floats(called: Called) -> str:
         [
             Wrong(pixels.double() / 256, "white becomes 255/256, because 256 was divided by."),
             Wrong(pixels.double(), "the values still go up to 255."),
+            Wrong(
+                pixels.double() / 249,
+                "it was divided by the largest value of this image: 255 is white, whatever the image holds.",
+            ),
             Wrong(
                 (pixels // 255).double(),
                 "only 0 and 1 are left: whole numbers were divided.",
@@ -130,12 +135,13 @@ def judge_to_floats(called: Called) -> str:
         Wrong(None, "the shape is right, and the values are not the bytes divided by 255."),
         tolerance=1e-6,
     )
-    called.tensor(seen, (1, 2, 3), "the result", "float32")
+    called.tensor(seen, (1, 28, 28), "the result", "float32")
     return "Compared with each byte divided by 255; shape and dtype looked at, too."
 
 
 def num_iterations(num_samples, batch_size):
-    return (num_samples + batch_size - 1) // batch_size
+    full, remainder = divmod(num_samples, batch_size)
+    return full + 1 if remainder else full
 
 
 @turn(num_iterations, "batches")

@@ -27,6 +27,10 @@ def judge_likelihood_loss(called: Called) -> str:
                 "Row 0 with the label of sample 0, row 1 with that of sample 1: which row numbers does that need?",
             ),
         )
+    if seen.array is None and seen.number is not None:
+        called.fail(
+            "a Python number came back; leave out .item(): PyTorch needs the tensor to find slopes later."
+        )
     true = probabilities.double()[torch.arange(4), labels]
     largest = probabilities.double().max(dim=1).values
     called.compare(
@@ -49,6 +53,8 @@ def judge_likelihood_loss(called: Called) -> str:
                     "Each sample has a loss of its own. First make it, then average.",
                 ),
             ),
+            Wrong(-true.log2().mean(), "another logarithm was taken; log() is the natural one."),
+            Wrong(-true.log10().mean(), "another logarithm was taken; log() is the natural one."),
             Wrong(
                 -largest.log().mean(),
                 "it looks at the largest probability of each row, and not at that of the true class.",
@@ -97,7 +103,14 @@ def judge_logit_slopes(called: Called) -> str:
                 Wrong(-right, "all signs are the other way round."),
                 Wrong(shares - 1, "1 was subtracted everywhere, and it is for the true class alone."),
             ],
-            Wrong(None, "the slopes differ from those that PyTorch finds."),
+            Wrong(
+                None,
+                "the slopes differ from those that PyTorch finds.",
+                hints=Hints(
+                    "Begin with the probabilities: the softmax of the logits.",
+                    "Compare the two printed rows. At which place do they differ, and by how much?",
+                ),
+            ),
         )
     return "Compared with the slopes that PyTorch finds, for three and for four classes."
 

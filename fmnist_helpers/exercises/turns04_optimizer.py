@@ -23,10 +23,14 @@ def slopes(x, t, w1, w2):
 
 @turn(slopes, "by_hand")
 def judge_slopes(called: Called) -> str:
-    for x, t, w1, w2 in ((2.0, 1.0, 0.75, -1.0), (3.0, -2.0, 0.5, 2.0), (2.0, 1.0, -0.5, -1.0)):
+    for x, t, w1, w2 in (
+        (2.0, 1.0, 0.75, -1.0),
+        (3.0, -2.0, 0.5, 2.0),
+        (2.0, 3.0, -0.5, -1.0),
+        (-2.0, 3.0, 0.5, 1.0),
+    ):
         given = f"for x = {x:g}, t = {t:g}, w1 = {w1:g}, w2 = {w2:g}"
-        one, other = called.items(called(x, t, w1, w2), "the result", "tuple", number=2)
-        found = [called.number(one, "the slope of w1"), called.number(other, "the slope of w2")]
+        found = called.numbers(called(x, t, w1, w2), ["slope_w1", "slope_w2"])
         h, right = max(w1 * x, 0.0), _slopes_by_autograd(x, t, w1, w2)
         slope_y = 2 * (w2 * h - t)
         alive = float(h > 0)
@@ -84,7 +88,7 @@ def judge_slopes(called: Called) -> str:
                 hints=SHARED,
             ),
         )
-    return "Compared with autograd at three places, one of them where the ReLU gives 0."
+    return "Compared with autograd at four places; at two of them the ReLU gives 0."
 
 
 def _slopes_by_autograd(x: float, t: float, w1: float, w2: float) -> list[float]:
@@ -106,8 +110,9 @@ def judge_linear_backward(called: Called) -> str:
     inputs, weight, upstream = (
         torch.randn(*shape, generator=generator) for shape in ((5, 4), (3, 4), (5, 3))
     )
-    parts = called.items(
-        called(inputs.clone(), weight.clone(), upstream.clone()), "the result", "tuple", number=3
+    parts = called.parts(
+        called(inputs.clone(), weight.clone(), upstream.clone()),
+        ["slope_weight", "slope_bias", "slope_inputs"],
     )
     own = (
         inputs.double().requires_grad_(),
@@ -176,7 +181,9 @@ def judge_sgd_step(called: Called) -> str:
     parameters = [torch.nn.Parameter(value.clone()) for value in before]
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient.clone()
-    called(parameters, 0.1)
+    called(parameters, 0.1, may_change=True)
+    if not all(parameter.requires_grad for parameter in parameters):
+        called.fail("the parameters no longer require gradients, so nothing more can be learnt.")
     after = [parameter.detach() for parameter in parameters]
     if any(
         parameter.grad is None or not torch.equal(parameter.grad, gradient)
@@ -214,11 +221,19 @@ def momentum_step(parameter, velocity, gradient, learning_rate):
 
 @turn(momentum_step, "optimisers")
 def judge_momentum_step(called: Called) -> str:
-    parameter, velocity = 1.0, 0.0
-    for gradient in (2.0, 1.0, -4.0):
-        one, other = called.items(called(parameter, velocity, gradient, 0.1), "the result", "tuple", number=2)
-        found = [called.number(one, "the parameter"), called.number(other, "the velocity")]
-        new = 0.9 * velocity + gradient
+    parameter, velocity = torch.tensor([1.0, -1.0]).double(), torch.zeros(2).double()
+    for gradient in torch.tensor([[2.0, 0.5], [1.0, 3.0], [-4.0, 1.0]]).double():
+        seen = called(parameter.clone(), velocity.clone(), gradient.clone(), 0.1)
+        found = [
+            called.tensor(part, (2,), name)
+            for part, name in zip(
+                called.parts(seen, ["the parameter", "the velocity"]),
+                ("the parameter", "the velocity"),
+                strict=True,
+            )
+        ]
+        new, tenth = 0.9 * velocity + gradient, 0.9 * velocity + 0.1 * gradient
+        kept, scaled = velocity + gradient, 0.9 * velocity + 0.1 * gradient
         called.compare(
             found,
             [parameter - 0.1 * new, new],
@@ -237,19 +252,30 @@ def judge_momentum_step(called: Called) -> str:
                     "the parameter moves by the whole velocity: the learning rate is missing.",
                 ),
                 Wrong(
-                    [parameter - 0.1 * (velocity + gradient), velocity + gradient],
+                    [parameter - 0.1 * kept, kept],
                     "the old velocity was kept whole, and nine tenths of it should be.",
                 ),
                 Wrong(
-                    [parameter - 0.1 * (0.9 * velocity + 0.1 * gradient), 0.9 * velocity + 0.1 * gradient],
+                    [parameter - 0.1 * tenth, tenth],
                     "the gradient was taken to one tenth; the rule of this lesson adds all of it.",
+                ),
+                Wrong(
+                    [parameter - scaled, scaled],
+                    "the learning rate went into the velocity; here it scales the step only.",
                 ),
                 Wrong(
                     [new, parameter - 0.1 * new],
                     "the two came back in the other order: first the parameter, then the velocity.",
                 ),
             ],
-            Wrong(None, "parameter and velocity are not those of the rule in the table."),
+            Wrong(
+                None,
+                "parameter and velocity are not those of the rule above.",
+                hints=Hints(
+                    "Two lines: first the new velocity, then the new parameter.",
+                    "The velocity is nine tenths of the old one plus the gradient. By what does the parameter move?",
+                ),
+            ),
         )
         parameter, velocity = parameter - 0.1 * new, new
     return "Three steps in a row, compared with the rule."

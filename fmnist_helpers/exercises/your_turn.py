@@ -7,14 +7,19 @@ The tasks of a lesson stand in ``turns00_start_here`` to ``turns04_optimizer``, 
 
 from __future__ import annotations
 
+import copy
 import dis
 import functools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
+import torch
+from torch import Tensor
+
 from fmnist_helpers.exercises import check, observe
-from fmnist_helpers.exercises.check import Check, CheckFailed
+from fmnist_helpers.exercises.check import Check, CheckFailed, Hints
 from fmnist_helpers.exercises.observation import Seen
 
 LESSONS = ("turns00_start_here", "turns01_data", "turns02_model", "turns03_loss", "turns04_optimizer")
@@ -34,6 +39,60 @@ class Turn(NamedTuple):
     """Key in ``SECTIONS``."""
 
 
+ADVICE = (
+    (
+        "Boolean value of Tensor",
+        "`if`, `max` and `and` cannot look at a whole tensor.",
+        "A mask, or a method of the tensor, looks at every number at once.",
+    ),
+    (
+        "infer output dtype|floating point",
+        "The numbers are whole ones, and a mean needs floats.",
+        "float() gives a new tensor. Under which name do you go on with it?",
+    ),
+    (
+        "cannot be multiplied",
+        "Write the shapes of both tables beside the product.",
+        "A row on the left must be as long as a column on the right. Does .T help?",
+    ),
+    (
+        "must match the size|shape mismatch|broadcast",
+        "Write the shapes of both tensors below each other, lined up at the right.",
+        "Where they differ, one must be 1. Did an axis disappear, or does keepdim=True keep it?",
+    ),
+    (
+        "Dimension out of range",
+        "How many axes has the tensor that came in?",
+        "A tensor with a single axis has only dim=0.",
+    ),
+    (
+        "leaf Variable",
+        "The step itself must not be recorded.",
+        "Which `with` block switches the recording off?",
+    ),
+    (
+        "only one element tensors|converted to Python scalars",
+        "The functions of `math` take a single number.",
+        "Tensors have methods of the same names: x.exp(), x.log().",
+    ),
+    (
+        "multiply sequence|unsupported operand type.*list",
+        "Lists do not compute number by number.",
+        "Go through them with a loop, or with zip if there are two.",
+    ),
+    (
+        "is not defined",
+        "Is the name spelled as in the first line of the function?",
+        "A function knows its arguments, and what was defined before it.",
+    ),
+)
+"""Words of an error → where to look, and how to think about it."""
+READ_THE_ERROR = Hints(
+    "Read the error as in lesson 01: what went wrong, and in which of your lines?",
+    "Print the shapes and types of what stands in that line, in a cell of its own.",
+)
+
+
 class Called(Check):
     """A check that calls the learner's function itself."""
 
@@ -41,9 +100,58 @@ class Called(Check):
         super().__init__(task, section)
         self._function = function
 
-    def __call__(self, *arguments: Any, **options: Any) -> Seen:
-        """Return what the function gives for these arguments; end the check if it raises."""
-        return self.result(observe.call(self._function, *arguments, **options)[0])
+    def __call__(self, *arguments: Any, may_change: bool = False) -> Seen:
+        """Return what the function gives for these arguments.
+
+        The check ends if it raises, or unless ``may_change`` if it changes an argument.
+        """
+        before = copy.deepcopy(arguments)
+        call, _ = observe.call(self._function, *arguments)
+        if call.raised is not None:
+            self.fail(
+                f"it raised {call.raised.type}: {call.raised.message}.", hints=_advice(call.raised.message)
+            )
+        if not may_change and not all(map(_same, before, arguments)):
+            self.fail(
+                "an argument has changed: the work was done in place, and whoever calls the function has lost it.",
+                hints=Hints(
+                    "Which line of yours writes into an argument?",
+                    "Make a new tensor, or work on a clone(), and leave the argument as it is.",
+                ),
+                section="tensors",
+            )
+        return self.result(call)
+
+    def parts(self, seen: Seen, names: Sequence[str]) -> list[Seen]:
+        """Return the items of a tuple or list; end the check unless there is one for each name."""
+        if seen.items is None or len(seen.items) != len(names):
+            found = f"{len(seen.items)} parts" if seen.items is not None else seen.name
+            self.fail(f"{', '.join(names)} should come back, in this order, and what came back is {found}.")
+        return seen.items
+
+    def numbers(self, seen: Seen, names: Sequence[str]) -> list[float]:
+        """Return the numbers of a tuple, list or tensor; end the check unless there is one for each name."""
+        if seen.array is not None and seen.array.shape == [len(names)]:
+            return seen.array.numbers
+        found = [one.number for one in self.parts(seen, names)]
+        if None in found:
+            self.fail(
+                f"{', '.join(names)} should be numbers, and one is {seen.items[found.index(None)].name}."
+            )
+        return found
+
+
+def _same(before: Any, after: Any) -> bool:
+    if isinstance(before, Tensor):
+        return before.shape == after.shape and torch.equal(before, after)
+    return before == after
+
+
+def _advice(message: str) -> Hints:
+    for words, where, think in ADVICE:
+        if re.search(words, message):
+            return Hints(where, think)
+    return READ_THE_ERROR
 
 
 _turns: dict[str, Turn] = {}

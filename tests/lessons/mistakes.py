@@ -19,6 +19,9 @@ MISTAKES = {
         ("return (guesses == labels).mean()", "AttributeError"),
     ],
     "count_of_class": [
+        ("return (labels[labels == label].sum() // label).item()", "raised"),
+        ("return labels.bincount()[label].item()", "raised IndexError"),
+        ("labels[labels != label] = -1\n    return (labels >= 0).sum().item()", "an argument has changed"),
         ("return labels == label", "the mask itself"),
         ("return (labels == label).sum()", "a Python number was asked for"),
         ("return len(labels == label)", "how many labels there are in all"),
@@ -33,16 +36,17 @@ MISTAKES = {
         ("return images.float().mean(dim=(1, 2))", "one number per image"),
         ("return images.float().sum(dim=0)", "the sum of the images"),
         ("return images.float().mean(dim=0) / 255", "255 times too small"),
-        ("return images.sum(dim=0) // len(images)", "bytes compute like floats"),
+        ("return images.sum(dim=0) // len(images)", "a byte holds whole numbers"),
     ],
     "to_floats": [
-        ("return pixels.float() / 255", "shape (2, 3), and it should have (1, 2, 3)"),
+        ("return pixels.float() / 255", "shape (28, 28), and it should have (1, 28, 28)"),
         ("return pixels.unsqueeze(0).float() / 256", "256"),
         ("return pixels.unsqueeze(0).float()", "still go up to 255"),
+        ("return pixels.unsqueeze(0).float() / pixels.max()", "255 is white, whatever the image holds"),
         ("return pixels.unsqueeze(0) // 255", "whole numbers were divided"),
-        ("return pixels.unsqueeze(2).float() / 255", "shape (2, 3, 1)"),
+        ("return pixels.unsqueeze(2).float() / 255", "shape (28, 28, 1)"),
         ("return pixels.unsqueeze(0).double() / 255", "float64"),
-        ("return pixels[None, None].float() / 255", "shape (1, 2, 3)"),
+        ("return pixels[None, None].float() / 255", "should have shape (1, 28, 28)"),
     ],
     "num_iterations": [
         ("return num_samples // batch_size", "the short last batch is missing"),
@@ -54,6 +58,8 @@ MISTAKES = {
     "linear": [
         ("return inputs @ weight + bias", "RuntimeError: mat1 and mat2 shapes cannot be multiplied"),
         ("return inputs @ weight.T", "the bias is missing"),
+        ("bias += inputs @ weight.T\n    return bias", "RuntimeError"),
+        ("weight.mul_(2)\n    return inputs @ (weight / 2).T + bias", "an argument has changed"),
         ("return inputs @ weight.T - bias", "subtracted"),
         ("return weight @ inputs.T + bias", "RuntimeError"),
         ("return inputs * weight + bias", "RuntimeError"),
@@ -65,6 +71,7 @@ MISTAKES = {
         ("numbers[numbers < 0] = 0\n    return numbers", "in place"),
         ("return max(numbers, 0)", "RuntimeError"),
         ("return numbers[numbers > 0]", "should have shape (2, 3)"),
+        ("return torch.nn.functional.relu6(numbers)", "not those of a ReLU"),
     ],
     "num_parameters": [
         ("return sum(a * b for a, b in zip(sizes, sizes[1:]))", "without the biases"),
@@ -77,6 +84,11 @@ MISTAKES = {
         ("powers = logits.exp()\n    return powers / powers.sum(dim=0)", "the columns add up to 1"),
         ("powers = logits.exp()\n    return powers / powers.sum()", "all numbers together"),
         ("return logits.exp()", "not divided by their sum"),
+        ("powers = 2.718**logits\n    return powers / powers.sum(dim=1, keepdim=True)", "use logits.exp()"),
+        (
+            "powers = logits.exp_()\n    return powers / powers.sum(dim=1, keepdim=True)",
+            "an argument has changed",
+        ),
         ("return logits / logits.sum(dim=1, keepdim=True)", "some results are negative"),
         ("powers = logits.exp()\n    return powers / powers.sum(dim=1)", "RuntimeError"),
     ],
@@ -88,6 +100,8 @@ MISTAKES = {
             "return -probabilities[torch.arange(len(labels)), labels].mean().log()",
             "the logarithm of the mean",
         ),
+        ("return -probabilities[torch.arange(len(labels)), labels].log10().mean()", "another logarithm"),
+        ("return -probabilities[torch.arange(len(labels)), labels].log().mean().item()", "leave out .item()"),
         ("return -probabilities.max(dim=1).values.log().mean()", "the largest probability of each row"),
         ("return -probabilities[torch.arange(len(labels)), labels].log()", "one number per sample"),
         ("return -probabilities[:, labels].log()", "a table of 4 by 4"),
@@ -99,9 +113,10 @@ MISTAKES = {
         ("return logits.softmax(dim=0) - 1", "subtracted everywhere"),
         ("slopes = logits.clone()\n    slopes[label] -= 1\n    return slopes", "differ from those"),
         ("return logits.softmax(dim=1)", "IndexError"),
+        ("logits[label] -= 1\n    return logits", "an argument has changed"),
     ],
     "mean_over_samples": [
-        ("return sum(batch_losses) / len(batch_losses)", "the mean of batch means is the mean"),
+        ("return sum(batch_losses) / len(batch_losses)", "a sample of a short batch counts more"),
         ("return sum(a * b for a, b in zip(batch_losses, batch_sizes))", "not divided yet"),
         (
             "return sum(a * b for a, b in zip(batch_losses, batch_sizes)) / len(batch_sizes)",
@@ -118,7 +133,9 @@ MISTAKES = {
         (FORWARD + "s = 2 * (y - t)\n    return s * w2 * (h > 0), s * h", "which is x"),
         (FORWARD + "s = 2 * (y - t)\n    return s * w2 * x * (h > 0), s", "lacks its own link"),
         (FORWARD + "s = 2 * (y - t)\n    return s * w2 * x * (h > 0), s * w2", "should be by h"),
-        (FORWARD + "return 2 * (y - t)", "should be tuple"),
+        ("y = w2 * w1 * x\n    s = 2 * (y - t)\n    return s * w2 * x, s * w1 * x", "for x = 2, t = 3"),
+        (FORWARD + "s = 2 * (y - t)\n    return s * w2 * x * (w1 > 0), s * h", "for x = -2"),
+        (FORWARD + "return 2 * (y - t)", "should come back"),
     ],
     "linear_backward": [
         (
@@ -138,7 +155,7 @@ MISTAKES = {
             "RuntimeError: mat1 and mat2",
         ),
         ("return slope_outputs.T @ inputs, slope_outputs.sum(dim=1), slope_outputs @ weight", "shape (3,)"),
-        ("return slope_outputs.T @ inputs, slope_outputs.sum(dim=0)", "should have 3 parts"),
+        ("return slope_outputs.T @ inputs, slope_outputs.sum(dim=0)", "what came back is 2 parts"),
     ],
     "sgd_step": [
         (
@@ -168,6 +185,14 @@ MISTAKES = {
         ),
     ],
     "momentum_step": [
+        (
+            "velocity *= 0.9\n    velocity += gradient\n    return parameter - learning_rate * velocity, velocity",
+            "an argument has changed",
+        ),
+        (
+            "velocity = 0.9 * velocity + learning_rate * gradient\n    return parameter - velocity, velocity",
+            "the learning rate went into the velocity",
+        ),
         ("return parameter - learning_rate * velocity, 0.9 * velocity + gradient", "by the old velocity"),
         ("return parameter - learning_rate * gradient, 0.9 * velocity + gradient", "by the gradient alone"),
         (
@@ -192,7 +217,7 @@ MISTAKES = {
         ),
         (
             "velocity = 0.9 * velocity + gradient\n    return parameter - learning_rate * velocity",
-            "should be tuple",
+            "should come back",
         ),
     ],
 }

@@ -23,7 +23,7 @@ from tests.lessons.questions import is_gated
 from tests.lessons.tolerance import PREFIX, Tolerance
 from tests.lessons.true_words import check
 from tests.tools.course import COURSE, LESSONS, NOTEBOOKS, RESULTS
-from tests.tools.execute import FOLDED, KERNEL, tidy
+from tests.tools.execute import FOLDED, KERNEL, QUESTION, tidy
 from tests.tools.lesson_table import row, to_state
 
 NAMES = [path.stem for path in LESSONS]
@@ -34,7 +34,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)]+)\)")
 
 RAISES = "raises-exception"
 """The tag of a cell whose error is to be read: JupyterLab and the regression go on after it."""
-KNOWN_TAGS = ("nbval-ignore-output", REGRESSION_ONLY, FOLDED, RAISES)
+KNOWN_TAGS = ("nbval-ignore-output", REGRESSION_ONLY, FOLDED, QUESTION, RAISES)
 
 # The widest differences between real data and stand-in that a lesson may shrug off.
 MOST = Tolerance(percent=10, decimal=0.3)
@@ -248,6 +248,12 @@ def test_every_figure_has_its_text_alternative(lesson):
                 assert re.match(r'<img alt="[^"]{30,}"', alt)
     for page, words in figures_of(lesson):
         assert page.startswith(f'<img alt="{html.escape(words)}" ')
+
+
+def test_code_of_a_question_is_folded_because_it_holds_the_answer(lesson):
+    for cell in code_cells(lesson):
+        assert (QUESTION in tags_of(cell)) == is_gated(cell)
+        assert not is_gated(cell) or cell.metadata.jupyter.source_hidden
 
 
 def test_figures_show_something(lesson):

@@ -20,6 +20,8 @@ from tests.lessons.mistakes import MISTAKES
 from tests.tools.course import COURSE, NOTEBOOKS
 
 READERS = Path(__file__).parent / "readers"
+IMPORTS = "import math, torch\nimport numpy as np\nfrom torch import nn\nimport torch.nn.functional as F"
+"""What a reader may have imported."""
 CALL = re.compile(r"^(\w+) = your_turn\((\w+)\)$", flags=re.MULTILINE)
 
 
@@ -167,20 +169,15 @@ def test_tasks_are_checked_alone_in_any_order_and_leave_random_numbers_alone():
 
 
 def attempts():
-    """Give what readers wrote: each file holds functions, and above one that is to be refused ``# refused: words``."""
+    """Give what readers wrote: functions, each below a comment that begins with ``right`` or ``wrong``."""
     for path in sorted(READERS.glob("*.py")):
-        text = path.read_text()
-        for block in re.split(r"^(?=# refused: |def )", text, flags=re.MULTILINE):
-            found = re.search(r"^def (\w+)", block, flags=re.MULTILINE)
-            if found:
-                refused = re.match(r"# refused: (.*)", block)
-                yield pytest.param(found[1], block, refused and refused[1], id=f"{path.stem}-{found[1]}")
+        for block in re.split(r"^# (?=right|wrong)", path.read_text(), flags=re.MULTILINE)[1:]:
+            words, source = block.split("\n", 1)
+            name = re.search(r"^def (\w+)", source, flags=re.MULTILINE)[1]
+            yield pytest.param(name, source, words.startswith("right"), id=f"{path.stem}-{name}-{words[:40]}")
 
 
-@pytest.mark.parametrize(("name", "source", "refused"), list(attempts()))
-def test_what_readers_wrote_is_judged_rightly(name, source, refused, capsys):
-    function = function_of("import math\n" + source, name)
-    accepted = your_turn(function) is function
-    out = capsys.readouterr().out
-    assert accepted == (refused is None), out
-    assert refused is None or refused in " ".join(out.split())
+@pytest.mark.parametrize(("name", "source", "right"), list(attempts()))
+def test_what_readers_wrote_is_judged_rightly(name, source, right, capsys):
+    function = function_of(f"{IMPORTS}\n{source}", name)
+    assert (your_turn(function) is function) == right, capsys.readouterr().out

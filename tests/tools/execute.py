@@ -16,12 +16,15 @@ from nbclient import NotebookClient
 
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.course.strip import REGRESSION_ONLY
+from tests.lessons.questions import is_gated
 from tests.lessons.true_words import KERNEL_ARGUMENTS
 from tests.tools.course import LESSONS
 
 CELL_SECONDS = 900
 FOLDED = "hide-cell"
 """The tag by which Jupyter Book folds a cell."""
+QUESTION = "hide-input"
+"""The tag by which Jupyter Book folds the source of a cell: that of a question holds its answer."""
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -53,17 +56,22 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for cell in notebook.cells:
         question = {key: value for key, value in cell.metadata.items() if key == "question"}
-        cell.metadata = nbformat.from_dict({**question, **_kept(cell.metadata.get("tags", []))})
+        tags = {*cell.metadata.get("tags", []), *([QUESTION] if is_gated(cell) else [])}
+        cell.metadata = nbformat.from_dict({**question, **_kept(sorted(tags))})
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
             if output.output_type == "error":
-                output.traceback = [re.sub(r"[~/][^\s\x1b]*/site-packages/", "", one) for one in output.traceback]
+                output.traceback = [
+                    re.sub(r"[~/][^\s\x1b]*/site-packages/", "", one) for one in output.traceback
+                ]
 
 
 def _kept(tags: list[str]) -> dict:
-    """Return the metadata of a cell with these tags; what only serves the tests is folded, too."""
+    """Return the metadata of a cell with these tags; what serves only the tests, and a question's code, is folded."""
     if REGRESSION_ONLY in tags or FOLDED in tags:
         return {"jupyter": {"source_hidden": True}, "tags": sorted({*tags, FOLDED})}
+    if QUESTION in tags:
+        return {"jupyter": {"source_hidden": True}, "tags": tags}
     return {"tags": tags} if tags else {}
 
 
