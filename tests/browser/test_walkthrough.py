@@ -68,7 +68,13 @@ def opened(request, lab, browser) -> Iterator[Opened]:
     page.evaluate(f"async () => {{ await {NOTEBOOK}.sessionContext.session.kernel.info; }}")
     at_first = page.evaluate(f"() => {NOTEBOOK}.content.model.toJSON().cells")
     page.set_default_timeout(PATIENCE)
-    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells').catch(() => {}); }")
+    # The command ends at the first error, also at one that is meant; the cells after it go on.
+    page.wait_for_function(
+        f"""() => {NOTEBOOK}.content.model.toJSON().cells.every(
+            one => one.cell_type !== 'code' || one.execution_count)
+            && {NOTEBOOK}.sessionContext.session.kernel.status === 'idle'"""
+    )
     page.set_default_timeout(60_000)
     yield Opened(request.param, page, errors, at_first)
     page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll(); }")
