@@ -74,7 +74,7 @@ class Prediction(ipywidgets.VBox):
         return self._spoken.text
 
     def _field(self) -> ipywidgets.DOMWidget:
-        named = {"description": "your answer"}
+        named = {"description": "your answer", "style": {"description_width": "initial"}}
         if self.choices:
             return ipywidgets.RadioButtons(
                 options=self.choices, value=None, layout={"width": "max-content"}, **named
