@@ -12,11 +12,12 @@ what decides never touches an object of the student's.
 
 Nothing of this is loaded with the package itself. ``predictions`` is the task that each exercise begins with,
 ``misconceptions`` what learners often believe, ``recorder`` (with its ``timeline``) what watches a loop, ``toy`` the
-small problem that it runs on. ``your_turn`` checks what a learner writes in the middle of a lesson.
+small problem that it runs on. ``your_turn`` (in ``turns``) checks what a learner writes in
+the middle of a lesson.
 """
 
 from fmnist_helpers.exercises.check import CheckFailed, hint
 from fmnist_helpers.exercises.recorder import Event, Trace, trace_training
-from fmnist_helpers.exercises.your_turn import your_turn
+from fmnist_helpers.exercises.turns import your_turn
 
 __all__ = ["CheckFailed", "Event", "Trace", "hint", "trace_training", "your_turn"]

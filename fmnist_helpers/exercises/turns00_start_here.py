@@ -1,7 +1,7 @@
 """The tasks in the middle of the start page: each as its solution and a judgement."""
 
 from fmnist_helpers.exercises.check import Hints, Wrong
-from fmnist_helpers.exercises.your_turn import Called, turn
+from fmnist_helpers.exercises.turns import Called, turn
 
 
 def num_pixels(width, height):

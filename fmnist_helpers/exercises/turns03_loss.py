@@ -2,8 +2,8 @@
 
 import torch
 
-from fmnist_helpers.exercises.check import Hints, Wrong, mean
-from fmnist_helpers.exercises.your_turn import Called, turn
+from fmnist_helpers.exercises.check import Hints, Wrong
+from fmnist_helpers.exercises.turns import Called, turn
 
 
 def likelihood_loss(probabilities, labels):
@@ -113,44 +113,3 @@ def judge_logit_slopes(called: Called) -> str:
             ),
         )
     return "Compared with the slopes that PyTorch finds, for three and for four classes."
-
-
-def mean_over_samples(batch_losses, batch_sizes):
-    total = 0
-    for loss, size in zip(batch_losses, batch_sizes):
-        total += loss * size
-    return total / sum(batch_sizes)
-
-
-@turn(mean_over_samples, "averages")
-def judge_mean_over_samples(called: Called) -> str:
-    for losses, sizes in (([1.0, 2.0], [64, 16]), ([0.5, 0.25, 3.0], [4, 4, 1])):
-        total = sum(loss * size for loss, size in zip(losses, sizes, strict=True))
-        found = called.number(_plain(called(list(losses), list(sizes))), "the mean")
-        given = f"for the means {losses} of batches of {sizes}"
-        called.compare(
-            found,
-            total / sum(sizes),
-            [
-                Wrong(
-                    mean(losses),
-                    f"{given} it gives {mean(losses):g}: a sample of a short batch counts more than others.",
-                    "mean_of_means",
-                ),
-                Wrong(
-                    total,
-                    f"{given} it gives {total:g}: the sum over all samples, not divided yet.",
-                ),
-                Wrong(
-                    total / len(sizes),
-                    f"{given} it gives {total / len(sizes):g}: divided by the number of batches, not of samples.",
-                ),
-                Wrong(
-                    sum(losses) / sum(sizes),
-                    f"{given} it gives {sum(losses) / sum(sizes):g}: the means were added as if each came from one "
-                    "sample.",
-                ),
-            ],
-            Wrong(None, f"{given} it gives {found:g}, and the mean over samples is {total / sum(sizes):g}."),
-        )
-    return "Tried on batches of two different lengths."

@@ -3,7 +3,7 @@
 import torch
 
 from fmnist_helpers.exercises.check import Check, Hints, Wrong
-from fmnist_helpers.exercises.your_turn import Called, turn
+from fmnist_helpers.exercises.turns import Called, turn
 
 SHARED = Hints(
     "Go backwards along the arrows: the slope behind a box, times what the box itself does.",

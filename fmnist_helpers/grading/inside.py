@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
 JUDGES = ("check", "misconceptions", "predictions")
-"""Modules of ``exercises`` that judge, beside those with an ``exNN_observe`` at their side."""
+"""Modules of ``exercises`` that judge, beside the tasks of lessons and those with an ``exNN_observe`` at their side."""
 KERNEL = ("__init__.py", "kernel.py")
 """What of ``grading`` runs inside."""
 
@@ -37,5 +37,7 @@ def judging_modules() -> list[Path]:
     return sorted(
         path
         for path in exercises.glob("*.py")
-        if path.stem in JUDGES or (path.stem.split("_")[0] in tasks and not path.stem.endswith("_observe"))
+        if path.stem in JUDGES
+        or path.stem.startswith("turns")
+        or (path.stem.split("_")[0] in tasks and not path.stem.endswith("_observe"))
     )

@@ -13,6 +13,11 @@ def hint() -> None:
     print("hint(): judged after hand-in.")
 
 
+def your_turn(function: object) -> object:
+    """Return the function as it is: what lessons ask for is not judged here."""
+    return function
+
+
 def __getattr__(name: str):
     if name.startswith("check_"):
 

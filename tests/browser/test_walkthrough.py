@@ -12,7 +12,7 @@ import nbformat
 import pytest
 import torch
 
-from fmnist_helpers.exercises.your_turn import turns
+from fmnist_helpers.exercises.turns import turns
 from tests.browser.conftest import SCREENSHOTS
 from tests.tools.course import LESSONS as PATHS
 from tests.tools.course import NOTEBOOKS
@@ -68,7 +68,9 @@ def opened(request, lab, browser) -> Iterator[Opened]:
     page.evaluate(f"async () => {{ await {NOTEBOOK}.sessionContext.session.kernel.info; }}")
     at_first = page.evaluate(f"() => {NOTEBOOK}.content.model.toJSON().cells")
     page.set_default_timeout(PATIENCE)
-    page.evaluate("async () => { await jupyterapp.commands.execute('notebook:run-all-cells').catch(() => {}); }")
+    page.evaluate(
+        "async () => { await jupyterapp.commands.execute('notebook:run-all-cells').catch(() => {}); }"
+    )
     # The command ends at the first error, also at one that is meant; the cells after it go on.
     page.wait_for_function(
         f"""() => {NOTEBOOK}.content.model.toJSON().cells.every(

@@ -36,10 +36,10 @@ def run(package, code: str) -> str:
 
 def test_every_module_that_judges_is_known():
     names = {path.stem for path in judging_modules()}
-    assert {"check", "misconceptions", "predictions", "ex01_data", "ex06_project"} <= names
+    assert {"check", "misconceptions", "predictions", "ex01_data", "ex06_project", "turns"} <= names
     for path in (PACKAGE / "exercises").glob("*.py"):
         text = path.read_text()
-        judges = "def judge_" in text or "BELIEFS" in text or "Wrong(" in text
+        judges = "def judge_" in text or "BELIEFS" in text or "Wrong(" in text or "import Check," in text
         assert judges == (path.stem in names), path.name
 
 
@@ -106,3 +106,14 @@ print(reply.nonce, reply.fault, len(reply.observation) > 10, fmnist_helpers.__fi
 """,
     )
     assert told.startswith("n None True") and str(package) in told
+
+
+def test_task_of_a_lesson_is_given_back_unjudged_and_its_solution_is_nowhere(package):
+    told = run(
+        package,
+        "from fmnist_helpers.exercises import your_turn\n"
+        "def sgd_step(): pass\n"
+        "print(your_turn(sgd_step) is sgd_step)",
+    )
+    assert told == "True\n"
+    assert not any("def sgd_step" in path.read_text() for path in package.rglob("*.py"))

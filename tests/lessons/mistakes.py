@@ -115,16 +115,6 @@ MISTAKES = {
         ("return logits.softmax(dim=1)", "IndexError"),
         ("logits[label] -= 1\n    return logits", "an argument has changed"),
     ],
-    "mean_over_samples": [
-        ("return sum(batch_losses) / len(batch_losses)", "a sample of a short batch counts more"),
-        ("return sum(a * b for a, b in zip(batch_losses, batch_sizes))", "not divided yet"),
-        (
-            "return sum(a * b for a, b in zip(batch_losses, batch_sizes)) / len(batch_sizes)",
-            "divided by the number of batches",
-        ),
-        ("return sum(batch_losses) / sum(batch_sizes)", "as if each came from one sample"),
-        ("return batch_losses * batch_sizes / sum(batch_sizes)", "TypeError"),
-    ],
     "slopes": [
         (FORWARD + "return (y - t) * w2 * x, (y - t) * h", "the square gives 2"),
         (FORWARD + "s = 2 * (t - y)\n    return s * w2 * x, s * h", "the wrong sign"),

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from fmnist_helpers.exercises import hint, your_turn
-from fmnist_helpers.exercises.your_turn import GOES_ON, LESSONS, is_unwritten, turns
+from fmnist_helpers.exercises.turns import GOES_ON, LESSONS, is_unwritten, turns
 from tests.lessons.mistakes import MISTAKES
 from tests.tools.course import COURSE, NOTEBOOKS
 
@@ -154,7 +154,7 @@ def test_tasks_are_checked_alone_in_any_order_and_leave_random_numbers_alone():
     program = (
         "import random, torch\n"
         "from fmnist_helpers.exercises import your_turn\n"
-        "from fmnist_helpers.exercises.your_turn import turns\n"
+        "from fmnist_helpers.exercises.turns import turns\n"
         "state = torch.get_rng_state()\n"
         f"for name in ({names}):\n"
         "    solution = turns()[name].solution\n"

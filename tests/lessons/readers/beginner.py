@@ -208,19 +208,6 @@ def logit_slopes(logits, label):
 
 
 # wrong
-def mean_over_samples(batch_losses, batch_sizes):
-    return (batch_losses * batch_sizes) / sum(batch_sizes)
-
-
-# right
-def mean_over_samples(batch_losses, batch_sizes):
-    total = 0
-    for i in range(len(batch_losses)):
-        total = total + batch_losses[i] * batch_sizes[i]
-    return total / sum(batch_sizes)
-
-
-# wrong
 def slopes(x, t, w1, w2):
     h = max(w1 * x, 0)
     y = w2 * h

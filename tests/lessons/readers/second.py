@@ -87,14 +87,6 @@ def logit_slopes(logits, label):
 
 
 # right
-def mean_over_samples(batch_losses, batch_sizes):
-    total = 0
-    for loss, size in zip(batch_losses, batch_sizes):
-        total = total + loss * size
-    return total / sum(batch_sizes)
-
-
-# right
 def slopes(x, t, w1, w2):
     h = max(w1 * x, 0)
     y = w2 * h

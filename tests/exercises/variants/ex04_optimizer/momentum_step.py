@@ -65,7 +65,7 @@ def momentum_step(parameters, velocities, learning_rate, momentum):
             p.detach().numpy()[...] -= learning_rate * v.numpy()
 
 
-# %% wrong: new_tensor_is_update | Read again: Lesson 04, section 4
+# %% wrong: new_tensor_is_update | Read again: Lesson 04, section 5
 def momentum_step(parameters, velocities, learning_rate, momentum):
     for parameter, velocity in zip(parameters, velocities):
         if parameter.grad is not None:
