@@ -115,7 +115,15 @@ def test_zips_in_zips_end(tmp_path):
     assert read.files == {} and "too many archives deep" in read.notes[0]
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\3\4", b"PK\3\4" + bytes(100), zip_of({"a": b"1" * 999})[:-30]])
+DAMAGED = {
+    "empty": b"",
+    "signature": b"PK\3\4",
+    "zeros": b"PK\3\4" + bytes(100),
+    "end missing": zip_of({"a": b"1" * 999})[:-30],
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 @pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz"])
 def test_damaged_archive_is_told(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
