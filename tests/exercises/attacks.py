@@ -350,8 +350,8 @@ while frame is not None:
     frame.f_trace, frame = tracer, frame.f_back
 sys.settrace(tracer)
 """,
-        IN_PART,
-        AFTER,
+        MANUAL,
+        TEST,
     ),
     cheat(
         "comes back by timer",
