@@ -233,7 +233,7 @@ def judge_momentum_step(called: Called) -> str:
             )
         ]
         new, tenth = 0.9 * velocity + gradient, 0.9 * velocity + 0.1 * gradient
-        kept, scaled = velocity + gradient, 0.9 * velocity + 0.1 * gradient
+        kept = velocity + gradient
         called.compare(
             found,
             [parameter - 0.1 * new, new],
@@ -260,7 +260,7 @@ def judge_momentum_step(called: Called) -> str:
                     "the gradient was taken to one tenth; the rule of this lesson adds all of it.",
                 ),
                 Wrong(
-                    [parameter - scaled, scaled],
+                    [parameter - tenth, tenth],
                     "the learning rate went into the velocity; here it scales the step only.",
                 ),
                 Wrong(
