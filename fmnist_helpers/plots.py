@@ -372,5 +372,7 @@ def _as_pictures(images: Tensor) -> np.ndarray:
         raise ValueError(
             f"images of shape {tuple(images.shape)} cannot be drawn; give (N, 28, 28) or (N, 1, 28, 28)"
         )
+    if not pictures.is_floating_point() and pictures.dtype not in (torch.uint8, torch.bool):
+        raise ValueError(f"images of {pictures.dtype} cannot be drawn; give bytes (uint8) or floats in 0 … 1")
     scale = 255 if pictures.dtype == torch.uint8 else 1
     return (pictures.float() / scale).numpy()

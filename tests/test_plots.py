@@ -409,3 +409,9 @@ def test_every_other_text_stands_out_from_the_background(name):
     texts = [text for text in figure.findobj(matplotlib.text.Text) if id(text) not in on_pictures]
     assert texts
     assert all(contrast(text.get_color(), "white") >= 4.5 for text in texts)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int16])
+def test_whole_numbers_that_are_no_bytes_are_not_drawn_all_white(dtype):
+    with pytest.raises(ValueError, match="cannot be drawn; give bytes"):
+        plots.plot_images(torch.full((1, 28, 28), 100, dtype=dtype))
