@@ -22,7 +22,13 @@ from fmnist_helpers.exercises import check, observe
 from fmnist_helpers.exercises.check import Check, CheckFailed, Hints
 from fmnist_helpers.exercises.observation import Seen
 
-LESSONS = ("turns00_start_here", "turns01_data", "turns02_model", "turns03_loss", "turns04_optimizer")
+LESSONS = (
+    "turns00_start_here",
+    "turns01_data",
+    "turns02_model",
+    "turns03_loss",
+    "turns04_optimizer",
+)
 KEEPS = ("STORE_FAST", "STORE_DEREF", "RETURN_VALUE", "RETURN_CONST")
 """What Python does with a value that is given a name or handed back."""
 GOES_ON = "The lesson goes on with the solution below."
