@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+from tests.browser.opened import running_lab
 from tests.tools.course import COURSE, copy_course
 
 SCREENSHOTS = COURSE / ".screenshots"
@@ -27,7 +26,6 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-MINUTES = 3
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,44 +67,17 @@ def course(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab(course: Path, browser) -> Iterator[str]:
-    """The address of a running JupyterLab, without a page."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = f"--no-browser --port={port} --ServerApp.port_retries=0 --IdentityProvider.token= --allow-root"
-    options += " --LabApp.expose_app_in_browser=True"
-    command = ["make", "--silent", "--assume-old=pyproject.toml", "lab", f"LAB_OPTIONS={options}"]
-    environment = {**os.environ, "FMNIST_DATA": str(COURSE / "data")}
-    # A bar that moves is no debris; only tests of outputs hide it.
-    environment.pop("TQDM_DISABLE", None)
-    with open(course / "lab.log", "w") as log:
-        process = subprocess.Popen(command, cwd=course, env=environment, stdout=log, stderr=log)
-        address = f"http://127.0.0.1:{port}"
-        try:
-            wait_until_up(address, process, course / "lab.log")
-            yield address
-        finally:
-            subprocess.run(
-                [sys.executable, "-m", "jupyter", "server", "stop", str(port)], capture_output=True
-            )
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+def start_lab(course: Path) -> Callable[..., AbstractContextManager[str]]:
+    """Return what starts JupyterLab as ``make lab`` does, with these variables beside the usual ones."""
+
+    def command(options: str) -> list[str]:
+        return ["make", "--silent", "--assume-old=pyproject.toml", "lab", f"LAB_OPTIONS={options}"]
+
+    return functools.partial(running_lab, command, course)
 
 
-def wait_until_up(address: str, process: subprocess.Popen, log: Path) -> None:
-    """Return when the server answers.
-
-    Raises:
-        RuntimeError: if it ends or does not answer in time.
-    """
-    deadline = time.monotonic() + 60 * MINUTES
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{address}/api/status", timeout=5)
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+@pytest.fixture(scope="session")
+def lab(start_lab, browser) -> Iterator[str]:
+    """The address of a running JupyterLab."""
+    with start_lab() as address:
+        yield address

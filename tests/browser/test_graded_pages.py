@@ -22,7 +22,8 @@ from nbconvert.exporters import HTMLExporter
 
 from fmnist_helpers.grading import inert
 from fmnist_helpers.grading.classroom import Classroom
-from tests.browser.conftest import SCREENSHOTS, wait_until_up
+from tests.browser.conftest import SCREENSHOTS
+from tests.browser.opened import wait_until_up
 from tests.grading.smuggled import ELSEWHERE, FILES, SIDE, honest_notebook, hostile_notebook, smuggled
 
 STUDENT, ANSWER = "ada", "explain"

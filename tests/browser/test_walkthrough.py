@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -14,14 +13,11 @@ import torch
 
 from fmnist_helpers.exercises.turns import turns
 from tests.browser.conftest import SCREENSHOTS
+from tests.browser.opened import NOTEBOOK, Opened, opened_and_run
 from tests.tools.course import LESSONS as PATHS
 from tests.tools.course import NOTEBOOKS
 
 LESSONS = [path.stem for path in PATHS]
-PATIENCE = 400_000
-"""Milliseconds for the longest lesson on a busy machine."""
-
-NOTEBOOK = "jupyterapp.shell.currentWidget"
 DEBRIS = (
     "Error displaying widget",
     "Loading widget",
@@ -33,54 +29,10 @@ DEBRIS = (
 )
 
 
-@dataclass
-class Opened:
-    """A lesson whose cells have all been run, in its page."""
-
-    name: str
-    page: object
-    errors: list[str]
-    at_first: list[dict]
-    """Its cells before any was run."""
-
-    def cells(self) -> list[dict]:
-        """Return the cells as the notebook in the browser holds them now."""
-        return self.page.evaluate(f"() => {NOTEBOOK}.content.model.toJSON().cells")
-
-    def part(self, title: str):
-        """Return the interactive part with this title."""
-        part = self.page.locator(".fmnist-frame", has_text=title).first
-        # What is far off the screen is not rendered.
-        part.scroll_into_view_if_needed()
-        return part
-
-
 @pytest.fixture(scope="module", params=LESSONS)
 def opened(request, lab, browser) -> Iterator[Opened]:
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(60_000)
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{lab}/lab/tree/{request.param}.ipynb?reset")
-    page.wait_for_function(f"() => window.jupyterapp && {NOTEBOOK}?.sessionContext")
-    # A command that comes before the kernel is ready is lost.
-    page.evaluate(f"async () => {{ await {NOTEBOOK}.context.ready; await {NOTEBOOK}.sessionContext.ready; }}")
-    page.evaluate(f"async () => {{ await {NOTEBOOK}.sessionContext.session.kernel.info; }}")
-    at_first = page.evaluate(f"() => {NOTEBOOK}.content.model.toJSON().cells")
-    page.set_default_timeout(PATIENCE)
-    page.evaluate(
-        "async () => { await jupyterapp.commands.execute('notebook:run-all-cells').catch(() => {}); }"
-    )
-    # The command ends at the first error, also at one that is meant; the cells after it go on.
-    page.wait_for_function(
-        f"""() => {NOTEBOOK}.content.model.toJSON().cells.every(
-            one => one.cell_type !== 'code' || one.execution_count)
-            && {NOTEBOOK}.sessionContext.session.kernel.status === 'idle'"""
-    )
-    page.set_default_timeout(60_000)
-    yield Opened(request.param, page, errors, at_first)
-    page.evaluate("async () => { await jupyterapp.serviceManager.sessions.shutdownAll(); }")
-    page.close()
+    with opened_and_run(browser, lab, request.param) as lesson:
+        yield lesson
 
 
 only = pytest.mark.lessons

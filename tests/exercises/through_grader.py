@@ -1,12 +1,14 @@
-"""Sends the whole bank through the instructor's command: ``python -m tests.exercises.through_grader [NAME ...]``.
+"""Sends the bank through the instructor's command: ``python -m tests.exercises.through_grader [--due] [NAME ...]``.
 
 The tasks of an assignment do not depend on each other, so the n-th right solutions of all its tasks make one
 student, and so do the n-th wrong ones. What the command writes, ``grades.csv`` and the feedback pages, is compared
 with what each variant says of itself. Prints a table by task and belief; ends with status 1 if anything is amiss.
+With ``--due`` a third of the students hand in, others with each commit.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import csv
 import html
@@ -32,10 +34,11 @@ from tests.exercises.bank import (
     read_variants,
     tasks,
 )
+from tests.tools.due import OPTION, due, number_of_commits
 
 
-def students_of(assignment: str) -> dict[str, dict[str, Variant]]:
-    """Return for each made-up student the variant of each task."""
+def students_of(assignment: str, only_due: bool = False) -> dict[str, dict[str, Variant]]:
+    """Return for each made-up student, or for each who is due, the variant of each task."""
     by_kind: dict[tuple[bool, str], list[Variant]] = {}
     for variant in read_variants(assignment):
         by_kind.setdefault((variant.correct, variant.task), []).append(variant)
@@ -43,14 +46,15 @@ def students_of(assignment: str) -> dict[str, dict[str, Variant]]:
     for (correct, task), variants in by_kind.items():
         for number, variant in enumerate(variants, 1):
             students.setdefault(f"{'right' if correct else 'wrong'} {number:02d}", {})[task] = variant
-    return students
+    names = due(list(students), number_of_commits()) if only_due else students
+    return {name: students[name] for name in names}
 
 
-def write(folder: Path, assignment: str) -> None:
+def write(folder: Path, assignment: str, students: dict[str, dict[str, Variant]]) -> None:
     """Write the submissions of these students; a task without a variant is left as it was handed out."""
     released = nbformat.read(folder / "release" / assignment / f"{assignment}.ipynb", as_version=4)
     known = tasks(assignment)
-    for student, variants in students_of(assignment).items():
+    for student, variants in students.items():
         notebook = copy.deepcopy(released)
         cells = {grade_id(cell): cell for cell in notebook.cells}
         for task, variant in variants.items():
@@ -86,7 +90,12 @@ def complaints(folder: Path, assignment: str, row: dict[str, str], variants: dic
 
 
 def main() -> int:
-    names = sys.argv[1:] or assignments()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=assignments(), metavar="NAME")
+    parser.add_argument(OPTION, action="store_true", dest="only_due", help="a third of the students")
+    arguments = parser.parse_args()
+    names = arguments.names
+    classes = {name: students_of(name, arguments.only_due) for name in names}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         grading = [sys.executable, "-m", "fmnist_helpers.grading"]
@@ -94,26 +103,27 @@ def main() -> int:
         environment = {**os.environ, "TQDM_DISABLE": "1"}
         subprocess.run([*grading, "release", "--out", folder, *chosen], check=True, stdout=subprocess.DEVNULL)
         for assignment in names:
-            write(folder, assignment)
+            write(folder, assignment, classes[assignment])
         sandbox = ["--no-sandbox"] if bubblewrap_problem() else []
         done = subprocess.run([*grading, "grade", "--out", folder, *chosen, *sandbox], env=environment)
         with open(folder / "grades.csv", encoding="utf-8-sig", newline="") as file:
             rows = {(row["assignment"], row["student"]): row for row in csv.DictReader(file)}
         found = [] if done.returncode == 0 else [f"the command ended with status {done.returncode}"]
         for assignment in names:
-            for student, variants in students_of(assignment).items():
+            for student, variants in classes[assignment].items():
                 found += complaints(folder, assignment, rows[assignment, student], variants)
-    print_table(names)
+    handed_in = [
+        one for students in classes.values() for variants in students.values() for one in variants.values()
+    ]
+    print_table(handed_in)
     for line in found:
         print("NOT AS IT SHOULD BE:", line)
-    number = sum(len(read_variants(name)) for name in names)
-    print(f"{number} variants through the grader, {len(found)} complaints")
+    print(f"{len(handed_in)} variants through the grader, {len(found)} complaints")
     return int(bool(found))
 
 
-def print_table(names: list[str]) -> None:
+def print_table(variants: list[Variant]) -> None:
     """Print how many right variants each task has, and how many wrong ones for each belief."""
-    variants = [variant for name in names for variant in read_variants(name)]
     wrong = Counter((v.assignment, v.task, v.about) for v in variants if not v.correct)
     right = Counter((v.assignment, v.task) for v in variants if v.correct)
     for assignment, task in dict.fromkeys((v.assignment, v.task) for v in variants):

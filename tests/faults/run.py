@@ -1,6 +1,7 @@
 """Plant every fault, one at a time, in a copy of the course, and see that the tests turn red for its reason.
 
     python -m tests.faults.run [NAME ...]
+    python -m tests.faults.run --due       # a third of them, another one with each commit
 
 The copy is what git would commit from the working tree. First the tests must be green there as it stands.
 Then each fault is planted, its tests run, and the table says what caught it. A run that is red for another
@@ -27,6 +28,7 @@ from pathlib import Path
 
 from tests.faults.fault import Catch, Fault, FaultError, planted, read_faults
 from tests.tools.course import COURSE, copy_course
+from tests.tools.due import OPTION, due, number_of_commits
 
 WORKERS = 2
 RUN_SECONDS = 600
@@ -275,12 +277,19 @@ def run_suite(faults: list[Fault], folder: Path) -> bool:
     return caught == len(rows)
 
 
-def main(names: list[str]) -> int:
-    """Run the named faults, or all; return 0 if every one was caught."""
+def asked_for(arguments: list[str]) -> list[Fault]:
+    """Return the named faults, those that are due, or all."""
+    if arguments == [OPTION]:
+        return due(read_faults([]), number_of_commits())
+    return read_faults(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the faults that are asked for; return 0 if every one was caught."""
     # For the server, too, from which the runs are forked.
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
-        faults = read_faults(names)
+        faults = asked_for(arguments)
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
             return 0 if run_suite(faults, Path(folder).resolve()) else 1
     except FaultError as error:
