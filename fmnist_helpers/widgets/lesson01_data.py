@@ -16,7 +16,15 @@ from fmnist_helpers.data import CLASSES
 from fmnist_helpers.loaders import InMemoryDataset, make_loaders
 from fmnist_helpers.plots import EVEN_GREY
 from fmnist_helpers.widgets.controls import Slider
-from fmnist_helpers.widgets.views import Caption, Interactive, View, picture, pixels_source, side_by_side
+from fmnist_helpers.widgets.views import (
+    Caption,
+    Interactive,
+    View,
+    picture,
+    pixels_source,
+    side_by_side,
+    svg_source,
+)
 
 SPLITS = ("training", "validation", "test")
 BATCH_SIZES = (16, 32, 64)
@@ -62,7 +70,9 @@ class ImageBrowser(Interactive):
         "the numbers are the picture. Two garments of one class share few numbers exactly, but large numbers "
         "stand at similar places.",
     )
-    still_alt = "One garment of the training split, in grey on black."
+    still_alt = (
+        "One garment of the training split, in grey on black, and beside it the byte of each of its pixels."
+    )
 
     def __init__(self, root: str | Path, num_valid: int = 5000) -> None:
         self._splits = _splits(root, num_valid)
@@ -89,7 +99,34 @@ class ImageBrowser(Interactive):
     def still(self) -> str:
         images, labels, indices = self._splits["training"]
         first = images[indices[labels[indices] == 0][0]].numpy()
-        return picture(pixels_source(first), self.still_alt, 224)
+        shown = pixels_source(np.pad(first, 1))
+        size = 'width="780" height="420"'
+        # As a picture, because a table of numbers would differ between the real data and the stand-in.
+        svg = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 420" {size}>'
+            '<rect width="780" height="420"/>'
+            f'<image href="{shown}" x="10" y="70" width="280" height="280"/>{_bytes_as_text(first, x=310)}</svg>'
+        )
+        return picture(svg_source(svg), self.still_alt, 780)
+
+
+def _bytes_as_text(pixels: np.ndarray, x: int) -> str:
+    """Return SVG for the bytes of an image on its pixels, line by line; uint8 of shape (28, 28)."""
+    squares, lines = [], []
+    for number, row in enumerate(pixels.tolist()):
+        y = 14 * number + 14
+        squares += [
+            f'<rect x="{x + 16 * column}" y="{y}" width="16" height="14" fill="rgb({v},{v},{v})"/>'
+            for column, v in enumerate(row)
+            if v
+        ]
+        for colour, light in (("#fff", False), ("#000", True)):
+            # Three places per number; those of the other colour stay blank.
+            words = " ".join(f"{v:3d}" if (v > EVEN_GREY) == light else "   " for v in row)
+            lines.append(
+                f'<text x="{x}" y="{y + 10}" fill="{colour}" textLength="444" xml:space="preserve">{words}</text>'
+            )
+    return f'{"".join(squares)}<g font-family="monospace" font-size="8">{"".join(lines)}</g>'
 
 
 def byte_table(pixels: np.ndarray) -> str:

@@ -36,6 +36,8 @@ SURFACES: dict[str, Callable[[Tensor], Tensor]] = {
 }
 """Heights over points of shape (2, …); the optimisers look for low ones."""
 
+SUITABLE_RATES = {"SGD": 0.06, "momentum": 0.02, "RMSprop": 0.3, "Adam": 0.5}
+"""Rates with which each optimiser is near the lowest point of the narrow valley after 40 steps."""
 LIMITS = (-10.0, 10.0), (-3.0, 3.0)
 MAP_SIZE = (400, 230)
 RATES = [f"{rate:.3g}" for rate in np.logspace(-3, 0, 25)]
@@ -74,8 +76,8 @@ class OptimizerRace(Interactive):
         "and Adam divide by the size of the gradients and hardly notice how steep a surface is.",
     )
     still_alt = (
-        "Four maps of a narrow valley with the paths of SGD, momentum, RMSprop and Adam, all from one start "
-        "and with one learning rate."
+        "Four maps of a narrow valley with the paths of SGD, momentum, RMSprop and Adam, all from one start, "
+        "each with a learning rate that suits it."
     )
 
     def __init__(self) -> None:
@@ -113,21 +115,31 @@ class OptimizerRace(Interactive):
             _map(
                 "narrow valley",
                 name,
-                walk("narrow valley", name, (-8.0, 2.0), 0.05),
+                walk("narrow valley", name, (-8.0, 2.0), rate),
                 (width * (n % 2), height * (n // 2)),
+                title=f"{name}, rate {rate}",
             )
-            for n, name in enumerate(OPTIMIZERS)
+            for n, (name, rate) in enumerate(SUITABLE_RATES.items())
         )
         size = f'width="{2 * width}" height="{2 * height}"'
         whole = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * width} {2 * height}" {size}>{maps}</svg>'
         return picture(svg_source(whole), self.still_alt, 2 * width)
 
 
-def _map(surface: str, optimizer: str, path: Tensor, corner: tuple[int, int] = (0, 0)) -> str:
+def _map(
+    surface: str, optimizer: str, path: Tensor, corner: tuple[int, int] = (0, 0), title: str | None = None
+) -> str:
     number = list(OPTIMIZERS).index(optimizer)
     x, y = _scales()
     return path_map(
-        _ground(surface)[0], x, y, path.tolist(), title=optimizer, number=number, size=MAP_SIZE, corner=corner
+        _ground(surface)[0],
+        x,
+        y,
+        path.tolist(),
+        title=title or optimizer,
+        number=number,
+        size=MAP_SIZE,
+        corner=corner,
     )
 
 

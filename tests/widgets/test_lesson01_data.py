@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import numpy as np
@@ -78,3 +79,17 @@ def test_bytes_in_the_table_can_be_read(value):
     assert f"background: rgb({value},{value},{value})" in shown
     colour = re.search(r"; color: (#\w+)", shown)[1]
     assert contrast(colour, [value / 255] * 3) >= 4.5
+
+
+def test_still_shows_every_byte_beside_the_garment(root):
+    browser = widgets.ImageBrowser(root, num_valid=100)
+    svg = base64.b64decode(browser.still().partition("base64,")[2].rstrip('">')).decode()
+    lines = re.findall(r'<text[^>]*y="(\d+)"[^>]*>([\d ]*)</text>', svg)
+    found = {int(y): [] for y, _ in lines}
+    for y, words in lines:
+        found[int(y)] += [
+            (at, int(words[at : at + 3])) for at in range(0, len(words), 4) if words[at : at + 3].strip()
+        ]
+    split = browser._splits["training"]
+    first = split.images[split.indices[split.labels[split.indices] == 0][0]]
+    assert [[value for _, value in sorted(found[y])] for y in sorted(found)] == first.tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 
 import fmnist_helpers as fh
 from fmnist_helpers import widgets
-from fmnist_helpers.widgets.lesson04_optimizer import OPTIMIZERS, SURFACES, range_test, walk
+from fmnist_helpers.widgets.lesson04_optimizer import OPTIMIZERS, SUITABLE_RATES, SURFACES, range_test, walk
 from tests.widgets.conftest import make_loader
 
 
@@ -85,3 +86,14 @@ def test_range_test_keeps_each_optimisers_curve(root):
     assert f"Adam {test.losses['Adam'][5]:.3f}" in test.spoken
     test.reading.value = 149
     assert "No run has reached" in test.spoken
+
+
+def test_still_shows_each_optimiser_at_a_rate_that_suits_it():
+    for name, rate in SUITABLE_RATES.items():
+        end = walk("narrow valley", name, (-8.0, 2.0), rate)[-1]
+        assert SURFACES["narrow valley"](end) < 0.5, name
+        assert f"{name}, rate {rate}" in svg_of(widgets.OptimizerRace().still())
+
+
+def svg_of(still: str) -> str:
+    return base64.b64decode(still.partition("base64,")[2].rstrip('">')).decode()
