@@ -246,6 +246,8 @@ class Fake(Kernel):
         for name in ("iopub", "shell", "control"):
             near, far = self._context.socket(zmq.PAIR), self._context.socket(zmq.PAIR)
             near.linger = far.linger = 0
+            # Nobody reads any more once the end has come: what is sent then must not wait for ever.
+            far.sndtimeo, far.rcvtimeo = 1_000, 60_000
             far.bind(f"inproc://{name}")
             near.connect(f"inproc://{name}")
             setattr(self, name, near)
@@ -382,8 +384,9 @@ def test_number_of_a_cell_is_one_or_none(kernel, count):
 
 
 def junk(fake: Fake, channel: str, stop: threading.Event) -> None:
-    while not stop.is_set():
-        fake.say(channel, "stream", {"name": "stdout", "text": "x" * 10}, "another")
+    with contextlib.suppress(zmq.Again):
+        while not stop.is_set():
+            fake.say(channel, "stream", {"name": "stdout", "text": "x" * 10}, "another")
 
 
 @pytest.mark.parametrize("channel", ["iopub", "shell"])
