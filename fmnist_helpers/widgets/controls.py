@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import anywidget
 import traitlets
+
+from fmnist_helpers.widgets.toolkit import AnyWidget
 
 _SLIDER = """
 function render({ model, el }) {
@@ -59,7 +60,7 @@ _SLIDER_STYLE = """
 """
 
 
-class Slider(anywidget.AnyWidget):
+class Slider(AnyWidget):
     """A slider with a name: drag it, or move it with the arrow keys.
 
     Args:
@@ -97,7 +98,7 @@ class Slider(anywidget.AnyWidget):
         return round(self.value)
 
 
-class Spoken(anywidget.AnyWidget):
+class Spoken(AnyWidget):
     """A line of text that a screen reader reads out whenever it changes.
 
     It also sees to it that keys pressed in the controls around it reach them: JupyterLab takes arrow keys and Enter

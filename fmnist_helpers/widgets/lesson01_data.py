@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from ipywidgets import Checkbox, Dropdown
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -16,6 +15,7 @@ from fmnist_helpers.data import CLASSES
 from fmnist_helpers.loaders import InMemoryDataset, make_loaders
 from fmnist_helpers.plots import EVEN_GREY
 from fmnist_helpers.widgets.controls import Slider
+from fmnist_helpers.widgets.toolkit import Checkbox, Dropdown
 from fmnist_helpers.widgets.views import (
     Caption,
     Interactive,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from ipywidgets import Checkbox
 from torch import Tensor, nn
 
 from fmnist_helpers.data import CLASSES
 from fmnist_helpers.widgets.controls import Slider
+from fmnist_helpers.widgets.toolkit import Checkbox
 from fmnist_helpers.widgets.views import (
     Caption,
     Interactive,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from ipywidgets import Checkbox, Dropdown
 from torch import Tensor
 
 from fmnist_helpers.data import CLASSES
 from fmnist_helpers.widgets.chart import line_chart
 from fmnist_helpers.widgets.controls import Slider
+from fmnist_helpers.widgets.toolkit import Checkbox, Dropdown
 from fmnist_helpers.widgets.views import (
     Caption,
     Interactive,

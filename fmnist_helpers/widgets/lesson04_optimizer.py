@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 import traitlets
-from ipywidgets import Button, Dropdown
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
@@ -19,6 +18,7 @@ from torch.utils.data import DataLoader
 from fmnist_helpers.widgets.background import Worker
 from fmnist_helpers.widgets.chart import Scale, contour_lines, line_chart, path_map, smooth
 from fmnist_helpers.widgets.controls import Slider
+from fmnist_helpers.widgets.toolkit import Button, Dropdown
 from fmnist_helpers.widgets.views import Caption, Interactive, View, picture, side_by_side, svg_source
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from ipywidgets import Button, Dropdown
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
@@ -31,6 +30,7 @@ from fmnist_helpers.widgets.broken_loop import (
     train_with_bug,
 )
 from fmnist_helpers.widgets.chart import line_chart, smooth
+from fmnist_helpers.widgets.toolkit import Button, Dropdown
 from fmnist_helpers.widgets.views import Caption, Interactive, View, picture, side_by_side, svg_source
 
 SECONDS_BETWEEN_PICTURES = 0.4

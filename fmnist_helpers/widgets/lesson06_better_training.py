@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 
-from ipywidgets import Dropdown
-
 from fmnist_helpers.recipes.study import Row, Study
 from fmnist_helpers.widgets.chart import line_chart
+from fmnist_helpers.widgets.toolkit import Dropdown
 from fmnist_helpers.widgets.views import Caption, Interactive, View, picture, side_by_side, svg_source, table
 
 

@@ -7,16 +7,15 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import ipywidgets
-
 from fmnist_helpers.widgets.controls import Spoken
+from fmnist_helpers.widgets.toolkit import HTML, MISSING, Button, DOMWidget, RadioButtons, Text, VBox
 from fmnist_helpers.widgets.views import table
 
 NEAR = 0.1
 """How far a number may lie from what the code gives, as a share of it, to be called close."""
 
 
-class Prediction(ipywidgets.VBox):
+class Prediction(VBox):
     """A question; once you commit an answer, what the code gives appears beside it.
 
     You choose one of several answers, type a number, or write a few words. Nothing is graded, and nothing leaves the
@@ -52,15 +51,11 @@ class Prediction(ipywidgets.VBox):
                 f"the code gives {self._result!r}, which is not among the choices {self.choices}"
             )
         self.answer = self._field()
-        self.commit = ipywidgets.Button(
-            description="Commit", disabled=True, tooltip="Then the result appears"
-        )
+        self.commit = Button(description="Commit", disabled=True, tooltip="Then the result appears")
         self.answer.observe(self._allow, names="value")
         self.commit.on_click(self._reveal)
-        self._outcome, self._spoken = ipywidgets.HTML(), Spoken()
-        super().__init__(
-            [ipywidgets.HTML(self._head()), self.answer, self.commit, self._outcome, self._spoken]
-        )
+        self._outcome, self._spoken = HTML(), Spoken()
+        super().__init__([HTML(self._head()), self.answer, self.commit, self._outcome, self._spoken])
         self.add_class("fmnist-frame").add_class("fmnist-prediction")
 
     @property
@@ -73,14 +68,12 @@ class Prediction(ipywidgets.VBox):
         """The sentence that is read out after the commitment."""
         return self._spoken.text
 
-    def _field(self) -> ipywidgets.DOMWidget:
+    def _field(self) -> DOMWidget:
         named = {"description": "your answer", "style": {"description_width": "initial"}}
         if self.choices:
-            return ipywidgets.RadioButtons(
-                options=self.choices, value=None, layout={"width": "max-content"}, **named
-            )
+            return RadioButtons(options=self.choices, value=None, layout={"width": "max-content"}, **named)
         asked = "a number" if self.number else "a few words"
-        return ipywidgets.Text(placeholder=asked, continuous_update=True, **named)
+        return Text(placeholder=asked, continuous_update=True, **named)
 
     def _head(self) -> str:
         return f"<p><strong>Predict:</strong> {html.escape(self.question)}</p>"
@@ -107,10 +100,10 @@ class Prediction(ipywidgets.VBox):
         asked = " / ".join(self.choices) or ("a number" if self.number else "in your own words")
         listed = "".join(f"<li>{html.escape(choice)}</li>" for choice in self.choices)
         field = f"<ul>{listed}</ul>" if listed else f"<p>({asked})</p>"
-        where = "<p>Run this cell in JupyterLab or on Binder to answer.</p>"
+        where = MISSING or "Run this cell in JupyterLab or on Binder to answer."
         return {
             **super()._repr_mimebundle_(**options),
-            "text/html": f"{self._head()}{field}{where}",
+            "text/html": f"{self._head()}{field}<p>{where}</p>",
             "text/plain": f"Predict: {self.question} ({asked})",
         }
 

@@ -8,11 +8,11 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import ipywidgets
 import numpy as np
 from PIL import Image
 
 from fmnist_helpers.widgets.controls import Spoken
+from fmnist_helpers.widgets.toolkit import HTML, MISSING, Box, DOMWidget, VBox
 
 
 class Caption(NamedTuple):
@@ -39,7 +39,7 @@ class View(NamedTuple):
     """What has happened, in a sentence or two."""
 
 
-class Interactive(ipywidgets.VBox):
+class Interactive(VBox):
     """A caption, controls, and what they lead to; ``view()`` says what that is.
 
     Where no kernel runs (a web page, a notebook that has just been opened) the caption and ``still`` stand in
@@ -53,11 +53,11 @@ class Interactive(ipywidgets.VBox):
     caption: Caption
     still_alt: str
 
-    def __init__(self, controls: Iterable[ipywidgets.DOMWidget]) -> None:
+    def __init__(self, controls: Iterable[DOMWidget]) -> None:
         self.controls = list(controls)
-        self._body, self._spoken = ipywidgets.HTML(), Spoken()
-        row = ipywidgets.Box(self.controls, layout=ipywidgets.Layout(flex_flow="row wrap"))
-        super().__init__([ipywidgets.HTML(self.caption.as_html()), row, self._spoken, self._body])
+        self._body, self._spoken = HTML(), Spoken()
+        row = Box(self.controls, layout={"flex_flow": "row wrap"})
+        super().__init__([HTML(self.caption.as_html()), row, self._spoken, self._body])
         self.add_class("fmnist-frame")
         for control in self.controls:
             if control.has_trait("value"):
@@ -91,10 +91,10 @@ class Interactive(ipywidgets.VBox):
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        where = "<p>Run this cell in JupyterLab or on Binder, and the controls appear.</p>"
+        where = MISSING or "Run this cell in JupyterLab or on Binder, and the controls appear."
         return {
             **super()._repr_mimebundle_(**options),
-            "text/html": self.still() + self.caption.as_html() + where,
+            "text/html": f"{self.still()}{self.caption.as_html()}<p>{where}</p>",
             "text/plain": self.still_alt,
         }
 
