@@ -53,3 +53,8 @@ def pytest_itemcollected(item):
         tolerance = Tolerance.from_tags(item.cell.metadata.get("tags", []))
         sanitize = item.sanitize
         item.sanitize = lambda output: tolerance.prepare(sanitize(output))
+
+
+def pytest_collection_modifyitems(items):
+    """Put the lessons first: they are the longest pieces, and at the end one process would wait for the other."""
+    items.sort(key=lambda item: not isinstance(item, IPyNbCell))
