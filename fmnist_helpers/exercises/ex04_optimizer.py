@@ -248,7 +248,7 @@ def _judge_walk(check: Check, problem: Valley, walk: Walk, one: SeenWalk) -> Non
             check.fail(f"start was changed: {seen} after the call.", hints=NO_COPY, section="step")
     _judge_path(check, problem, walk, path)
     if result.graph:
-        seen = "the points still hold their graph; plain numbers are asked for."
+        seen = "the points still hold their graph; nothing should be recorded for them any more."
         check.fail(seen, "summing_is_free", section="derivatives")
 
 
