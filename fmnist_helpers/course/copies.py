@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from fmnist_helpers.atomic import written_whole
-from fmnist_helpers.course.root import course_root, exercises, lessons
+from fmnist_helpers.course.root import course_root, exercises, lessons, pages
 from fmnist_helpers.course.strip import Notebook, read, source, strip_exercise, strip_lesson, written
 
 RECORD = ".fmnist-course.json"
@@ -40,7 +40,7 @@ def editions(names: list[str] | None = None) -> dict[str, bytes]:
     if unknown := [name for name in names or [] if name not in known]:
         raise CopyError(f"there is no exercise {unknown[0]}; there are {', '.join(known)}")
     found: dict[str, bytes] = {}
-    for path in lessons(root) if names is None else []:
+    for path in [*lessons(root), *pages(root)] if names is None else []:
         found |= _with_pictures(root, path, strip_lesson(read(path.read_bytes())))
     for path in known.values() if names is None else [known[name] for name in names]:
         # In the wheel, and in the copy that an instructor gives away, they have lost their solutions already.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fmnist_helpers.checkout import checkout
 from fmnist_helpers.course.copies import linked_files
-from fmnist_helpers.course.root import PACKAGED, course_root, exercises, lessons
+from fmnist_helpers.course.root import PACKAGED, course_root, exercises, lessons, pages
 from fmnist_helpers.course.strip import read, strip_exercise, written
 
 
@@ -35,7 +35,7 @@ def pack(target: Path) -> None:
 
 def _contents(root: Path) -> dict[Path, bytes]:
     """Return what a learner may have of the course: the file that it comes from → content."""
-    notebooks = {path: read(path.read_bytes()) for path in lessons(root)}
+    notebooks = {path: read(path.read_bytes()) for path in [*lessons(root), *pages(root)]}
     notebooks |= {path: strip_exercise(read(path.read_bytes())) for path in exercises(root)}
     shown = {file for path, notebook in notebooks.items() for file in linked_files(root, path, notebook)}
     files = [*shown, *sorted((root / "results").glob("*.json"))]

@@ -30,6 +30,11 @@ def lessons(root: Path) -> list[Path]:
     return sorted(root.glob("[0-9]*.ipynb"))
 
 
+def pages(root: Path) -> list[Path]:
+    """Return the notebooks that only tell something, such as how the exercises work."""
+    return sorted(root.glob("exercises/*.ipynb"))
+
+
 def exercises(root: Path) -> list[Path]:
     """Return the notebooks of the exercises in a course's folder, in order."""
     return sorted(path for path in root.glob("exercises/*/*.ipynb") if path.stem == path.parent.name)

@@ -155,7 +155,7 @@ class Check:
             self.fail(f"it raised {call.raised.type}: {call.raised.message}{where}.")
         if call.gradients_left_off:
             self.fail(
-                "after the call PyTorch keeps no graph any more: gradients were switched off and stayed off.",
+                "after the call PyTorch records nothing any more: gradients were switched off and stayed off.",
                 hints=Hints(
                     "Look for the line that switches gradients off: does anything switch them on again?",
                     "A with block ends by itself, also where an error leaves it. What ends your switch?",

@@ -19,15 +19,15 @@ from fmnist_helpers.exercises.ex01_observe import (
     EpochSeen,
     LoadersProblem,
     LoadersRun,
-    NormaliserProblem,
-    NormaliserSeen,
+    NormaliseProblem,
+    NormaliseSeen,
     RunSeen,
     RunsSeen,
     SplitCall,
     SplitProblem,
     next_number,
     observe_make_loaders_of,
-    observe_make_normaliser,
+    observe_normalise_by,
     observe_split_by_class,
 )
 from fmnist_helpers.exercises.observation import Call, Seen
@@ -55,14 +55,9 @@ NO_FLOATS = "dtype|floating point|not implemented for|can't be cast"
 """Words of PyTorch's errors when bytes are to be averaged, or floats written into bytes."""
 
 STEP_BY_STEP = Hints(
-    "Print mean and deviation, and follow a single pixel from its byte to its normalised value.",
-    "Take four pixels, 0, 0, 51 and 255. What are they between 0 and 1, what is their mean, and what does each of "
-    "them become?",
-)
-TWO_TIMES = Hints(
-    "Look at what your function returns.",
-    "Two things happen at two times: something is learnt from the training images now, and used on other images "
-    "later. Which part belongs into a function of its own?",
+    "Print the mean image and the deviation, and follow a single pixel from its byte to its normalised value.",
+    "Take one place and two training images with the bytes 0 and 51 there. What are they between 0 and 1, what is "
+    "their mean, and what becomes of a byte of 255 at this place?",
 )
 IN_PLACE = Hints(
     "Look for a line that writes into a tensor: an operation with a trailing underscore, or -=.",
@@ -73,46 +68,46 @@ FOUR_AXES = Hints(
     "A model wants to know four things of a batch of images, in this order: how many, channels, height, width. "
     "Which of the four is not in the bytes, and at which place does it belong?",
 )
-ONE_NUMBER = Hints(
-    "Look at the shapes of your mean and your deviation.",
-    "One number says how bright a typical pixel is. Over which axes has to be averaged until only one number is left?",
+WHICH_AXES = Hints(
+    "Print the shapes of your mean and of your deviation.",
+    "The axis that you name is the one that goes. Which axis has to go for the mean image, and which for a single "
+    "deviation?",
 )
 
 
 @seeded
-def check_make_normaliser(
+def check_normalise_by(
     function: Callable, *, num_train: int = 36, num_others: int = 6, seed: int = 0
 ) -> None:
-    """Check ``make_normaliser(train_images)``: a function from bytes to floats normalised by the training images.
+    """Check ``normalise_by(train_images, images)``: floats, by the training images' mean image and deviation.
 
     Raises:
         CheckFailed: with the likely belief.
     """
-    problem = normaliser_problem(num_train, num_others, seed)
-    seen = observe_make_normaliser(function, problem)
-    conclude("make_normaliser", lambda: judge_make_normaliser(problem, seen))
+    problem = normalise_problem(num_train, num_others, seed)
+    seen = observe_normalise_by(function, problem)
+    conclude("normalise_by", lambda: judge_normalise_by(problem, seen))
 
 
-def normaliser_problem(num_train: int, num_others: int, seed: int) -> NormaliserProblem:
+def normalise_problem(num_train: int, num_others: int, seed: int) -> NormaliseProblem:
     """Return dark images for training; bright ones, a single one, and the training images to be normalised."""
     generator = torch.Generator().manual_seed(seed)
     dark, bright = (array(_noise(*kind, generator)) for kind in ((num_train, 3.0), (num_others, 0.6)))
-    return NormaliserProblem(dark, [bright, array(bright.tensor()[:1].byte()), dark])
+    return NormaliseProblem(dark, [bright, array(bright.tensor()[:1].byte()), dark])
 
 
-def judge_make_normaliser(problem: NormaliserProblem, seen: NormaliserSeen) -> str:
-    """Judge what was seen of ``make_normaliser``."""
-    check = Check("make_normaliser", "normalisation")
-    made = _result_of_bytes(check, seen.made)
+def judge_normalise_by(problem: NormaliseProblem, seen: NormaliseSeen) -> str:
+    """Judge what was seen of ``normalise_by``."""
+    check = Check("normalise_by", "normalisation")
     if len(seen.uses) != len(problem.batches):
-        check.fail(f"a function should come back, and it is {_what(made)}.", hints=TWO_TIMES)
+        check.fail(INCOMPLETE)
     for batch, use in zip(problem.batches, seen.uses, strict=True):
         result = _result_of_bytes(check, use.call)
         for kept, what in ((use.train_kept, "training images"), (use.images_kept, "images")):
             if not kept:
                 check.fail(f"the {what} that were handed over were changed in place.", hints=IN_PLACE)
-        found = _floats(check, result, batch.shape)
-        _judge_pixels(check, found, batch.tensor().unsqueeze(1) / 255, problem.train.tensor() / 255)
+        found = _floats(check, result, batch.shape).squeeze(1)
+        _judge_pixels(check, found, batch.tensor() / 255, problem.train.tensor() / 255)
     return f"{problem.batches[0].shape[0]} images, a single one, and the training images themselves"
 
 
@@ -137,77 +132,92 @@ def _floats(check: Check, seen: Seen, given: list[int]) -> Tensor:
         )
     if found is not None and "int" in found.dtype:
         check.fail(f"the result holds whole numbers, torch.{found.dtype}.", "bytes_are_floats")
-    return check.tensor(seen, shape, "what the returned function gives", "float32")
+    return check.tensor(seen, shape, "the result", "float32")
 
 
 def _judge_pixels(check: Check, found: Tensor, pixels: Tensor, train: Tensor) -> None:
     """Compare with the right floats, then with those of likely mistakes; a tenth of a byte is no difference."""
-    (mean, deviation), own = _statistics(train), _statistics(pixels)
+    mean, deviation = train.mean(dim=0), train.std()
     right = (pixels - mean) / deviation
     if close(found, right, 1e-3):
         return
-    trained = f"those of the training images are {mean:.3f} and {deviation:.3f}"
-    likely = _likely(pixels, (mean, deviation), own, trained)
-    check.compare(found, right, likely, _otherwise(found, pixels, trained), 1e-3)
+    likely = (
+        *_of_other_images(pixels, train),
+        *_of_bytes(pixels, mean, deviation),
+        *_of_a_step(pixels, train, mean, deviation),
+    )
+    check.compare(found, right, likely, _otherwise(found, right, pixels, mean), 1e-3)
 
 
-def _likely(
-    pixels: Tensor, train: tuple[float, float], own: tuple[float, float], trained: str
-) -> Iterator[Wrong]:
-    """Give what comes of the numbers of other images, and of a step that was left out, or done twice."""
-    mean, deviation = train
-    for (m, d), what in (
-        (own, "the images that were to be normalised"),
-        ((own[0], deviation), "the images that were to be normalised, as far as the mean goes"),
-        ((mean, own[1]), "the images that were to be normalised, as far as the deviation goes"),
-        (WHOLE_SET, "the 60,000 images of Fashion-MNIST"),
+def _of_other_images(pixels: Tensor, train: Tensor) -> Iterator[Wrong]:
+    """Give what comes of numbers that other images than the training images have a part in."""
+    every, themselves = torch.cat([train, pixels]), "the images that were to be normalised"
+    mean, deviation, own, spread = train.mean(dim=0), train.std(), pixels.mean(dim=0), pixels.std()
+    for m, d, what in (
+        (own, spread, f"mean image and deviation come from {themselves}"),
+        (own, deviation, f"the mean image comes from {themselves}"),
+        (mean, spread, f"the deviation comes from {themselves}"),
+        (pixels.mean(), spread, f"mean and deviation come from {themselves}"),
+        (every.mean(dim=0), every.std(), f"{themselves} have a part in mean image and deviation"),
+        (every.mean(dim=0), deviation, f"{themselves} have a part in the mean image"),
+        (mean, every.std(), f"{themselves} have a part in the deviation"),
+        (*WHOLE_SET, "mean and deviation come from the 60,000 images of Fashion-MNIST"),
     ):
-        seen = f"mean {m:.3f} and deviation {d:.3f} come from {what}; {trained}."
+        seen = f"{what}; those of the training images are asked for."
         yield Wrong((pixels - m) / d, seen, "statistics_of_all")
-    for (m, d), what in (
-        ((mean, 1.0), "the mean was subtracted, but nothing was divided by the deviation"),
-        ((0.0, deviation), "the pixels were divided by the deviation, but the mean was not subtracted"),
-        ((0.0, 1.0), "the pixels were scaled, but not normalised"),
-        ((0.0, 1 / 255), "the bytes came back as floats, neither scaled nor normalised"),
-        ((mean, deviation**2), "the pixels were divided by the square of the deviation"),
-        ((mean / 255, deviation / 255), "bytes up to 255 were normalised with numbers for pixels up to 1"),
-        ((255 * mean, 255 * deviation), "pixels up to 1 were normalised with numbers for bytes up to 255"),
+    spreads, means = torch.std_mean(pixels, (1, 2), keepdim=True)
+    for d in (spreads, deviation):
+        seen = "from each image its own mean was subtracted; the training images' mean image is asked for."
+        yield Wrong((pixels - means) / d, seen, "statistics_of_all")
+
+
+def _of_bytes(pixels: Tensor, mean: Tensor, deviation: Tensor) -> Iterator[Wrong]:
+    """Give what comes of arithmetic with whole numbers."""
+    below = ((255 * pixels).round() - (255 * mean + 1e-6).floor()) % 256
+    for d in (deviation, 1 / 255, 255 * deviation, deviation / 255):
+        seen = "pixels darker than the mean image came out bright: bytes below 0 start again at 255."
+        yield Wrong(below / 255 / d, seen, "bytes_are_floats")
+    seen = "every byte but 255 became 0: whole numbers were divided."
+    yield Wrong(((pixels == 1).double() - mean) / deviation, seen, "bytes_are_floats")
+
+
+def _of_a_step(pixels: Tensor, train: Tensor, mean: Tensor, deviation: Tensor) -> Iterator[Wrong]:
+    """Give what comes of a mean or a deviation of another shape, or of a step left out or done twice."""
+    places = "the mean image has a number for each place"
+    rows, columns = train.mean(dim=(0, 2))[:, None], train.mean(dim=(0, 1))
+    for m, d, what in (
+        (train.mean(), deviation, f"the same number was subtracted at every place; {places}"),
+        (rows, deviation, f"a number per row was subtracted; {places}"),
+        (columns, deviation, f"a number per column was subtracted; {places}"),
+        (mean, train.std(dim=0), "each place was divided by its own deviation; one for all is asked for"),
+    ):
+        yield Wrong((pixels - m) / d, f"{what}.", None, WHICH_AXES)
+    for m, d, what in (
+        (mean, 1.0, "the mean image was subtracted, but nothing was divided by the deviation"),
+        (0.0, deviation, "the pixels were divided by the deviation, but the mean image was not subtracted"),
+        (0.0, 1.0, "the pixels were scaled, but not normalised"),
+        (0.0, 1 / 255, "the bytes came back as floats, neither scaled nor normalised"),
+        (mean, deviation**2, "the pixels were divided by the square of the deviation"),
+        (mean, -deviation, "the images were subtracted from the mean image, not the other way round"),
+        (mean / 255, deviation / 255, "bytes up to 255 were normalised with numbers for pixels up to 1"),
+        (255 * mean, 255 * deviation, "pixels up to 1 were normalised with numbers for bytes up to 255"),
+        (mean, 255 * deviation, "pixels up to 1 were divided by a deviation for bytes up to 255"),
+        (mean, deviation / 255, "bytes up to 255 were divided by a deviation for pixels up to 1"),
     ):
         yield Wrong((pixels - m) / d, f"{what}.", None, STEP_BY_STEP)
-    deviations, means = torch.std_mean(pixels, (1, 2, 3), keepdim=True)
-    seen = (
-        "pixels with the same byte came out differently in different images: each image has its own numbers."
-    )
-    yield Wrong((pixels - means) / deviations, seen, "statistics_of_all")
 
 
-def _otherwise(found: Tensor, pixels: Tensor, trained: str) -> Wrong:
-    """Say what can be seen of any floats: whether they tell the bytes apart, and which numbers they show."""
-    pairs = sorted(zip((255 * pixels).round().flatten().tolist(), found.flatten().tolist(), strict=True))
-    steps = [(*low, *high) for low, high in pairwise(pairs)]
+def _otherwise(found: Tensor, right: Tensor, pixels: Tensor, mean: Tensor) -> Wrong:
+    """Name the pixel that is furthest from what it should be."""
     if not found.isfinite().all():
         return Wrong(None, "some of the normalised pixels are not finite.", None, STEP_BY_STEP)
-    if any(low == high and other - one > 1e-3 * (1 + abs(one)) for low, one, high, other in steps):
-        seen = "pixels with the same byte came out differently, depending on where in the image they are."
-        return Wrong(None, seen, None, ONE_NUMBER)
-    (lowest, first), (highest, last) = pairs[0], pairs[-1]
-    falls = [step for step in steps if step[3] < step[1]]
-    if falls and any(one < other for _, one, _, other in steps):
-        seen = "a pixel of {:.0f} came out as {:.3f}, and a brighter one of {:.0f} as {:.3f}, below it."
-        return Wrong(None, seen.format(*falls[0]), "bytes_are_floats")
-    num_bytes, num_floats = len(dict(pairs)), len({round(value, 3) for _, value in pairs})
-    if first == last:
-        return Wrong(None, f"{num_bytes} different bytes became the same float.", None, STEP_BY_STEP)
-    if num_floats < min(10, num_bytes / 5):
-        seen = f"{num_bytes} different bytes became only {num_floats} different floats."
-        return Wrong(None, seen, "bytes_are_floats")
-    deviation = (highest - lowest) / 255 / (last - first)
-    seen = f"the pixels look normalised with mean {lowest / 255 - first * deviation:.3f} and deviation {deviation:.3f}"
-    return Wrong(None, f"{seen}; {trained}.", None, STEP_BY_STEP)
-
-
-def _statistics(pixels: Tensor) -> tuple[float, float]:
-    return pixels.mean().item(), pixels.std(correction=0).item()
+    image, row, column = torch.unravel_index((found - right).abs().argmax(), right.shape)
+    seen = (
+        f"in row {row}, column {column} a byte of {255 * pixels[image, row, column]:.0f} became "
+        f"{found[image, row, column]:.3f}, and it should be {right[image, row, column]:.3f}: the mean there is "
+        f"{mean[row, column]:.3f} (between 0 and 1)."
+    )
+    return Wrong(None, seen, None, STEP_BY_STEP)
 
 
 def _noise(number: int, power: float, generator: torch.Generator) -> Tensor:

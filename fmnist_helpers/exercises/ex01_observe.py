@@ -1,4 +1,4 @@
-"""Observing the exercises on lesson 01: a normaliser at work, loaders read batch by batch, splits and what they draw.
+"""Observing the exercises on lesson 01: images normalised, loaders read batch by batch, splits and what they draw.
 
 The global random states of PyTorch, NumPy and Python are set before a student's function runs, drawn from while its
 loaders are read, and given back at the end.
@@ -23,15 +23,15 @@ from fmnist_helpers.exercises.remote import observer
 # --- normalisation -----------------------------------------------------------------------------------------
 
 
-class NormaliserProblem(msgspec.Struct, frozen=True):
+class NormaliseProblem(msgspec.Struct, frozen=True):
     """Images to learn from, and batches of images to be normalised: uint8, shape (N, 28, 28)."""
 
     train: Array
     batches: list[Array]
 
 
-class NormaliserUse(msgspec.Struct, frozen=True):
-    """One use of the function that came back."""
+class NormaliseUse(msgspec.Struct, frozen=True):
+    """One call of ``normalise_by``."""
 
     call: Call
     train_kept: bool
@@ -39,24 +39,21 @@ class NormaliserUse(msgspec.Struct, frozen=True):
     images_kept: bool
 
 
-class NormaliserSeen(msgspec.Struct, frozen=True):
-    """What ``make_normaliser`` gave, and what that gave for each batch; no uses if it cannot be called."""
+class NormaliseSeen(msgspec.Struct, frozen=True):
+    """What ``normalise_by`` gave for each batch."""
 
-    made: Call
-    uses: list[NormaliserUse]
+    uses: list[NormaliseUse]
 
 
 @observer
-def observe_make_normaliser(function: Any, problem: NormaliserProblem) -> NormaliserSeen:
-    """Run ``make_normaliser`` on the training images, and what comes back on every batch."""
-    train = problem.train.tensor().byte()
-    made, normalise = call(function, train)
+def observe_normalise_by(function: Any, problem: NormaliseProblem) -> NormaliseSeen:
+    """Run ``normalise_by`` on every batch, each time with the training images."""
     uses = []
-    for batch in problem.batches if callable(normalise) else []:
-        images = batch.tensor().byte()
-        used, _ = call(normalise, images)
-        uses.append(NormaliserUse(used, array(train) == problem.train, array(images) == batch))
-    return NormaliserSeen(made, uses)
+    for batch in problem.batches:
+        train, images = problem.train.tensor().byte(), batch.tensor().byte()
+        used, _ = call(function, train, images)
+        uses.append(NormaliseUse(used, array(train) == problem.train, array(images) == batch))
+    return NormaliseSeen(uses)
 
 
 # --- loaders -----------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ ONLY_MEASURE = Hints(
     "A loss measures; the loop around it does the rest. What should look the same before and after?",
 )
 GRAPH = Hints(
-    "Look for a line that takes numbers out of the graph: no_grad, detach, item, tolist.",
+    "Look for a line after which nothing is recorded any more: no_grad, detach, item, tolist.",
     "Training asks the loss in which direction every number should move. What has to lead from the result to them?",
 )
 SLOPE = Hints(
@@ -137,7 +137,7 @@ def _explain_labels(check: Check, entered: Seen) -> None:
 def check_loss_over_batches(
     function: Callable, *, batch_sizes: tuple[int, ...] = (8, 8, 8, 3), seed: int = 0
 ) -> None:
-    """Check ``loss_over_batches(batch_losses, batch_sizes)``: the mean loss a sample, a Python float.
+    """Check ``loss_over_batches(batch_losses, batch_sizes)``: the mean loss per sample, a Python float.
 
     Raises:
         CheckFailed: with the likely belief.
@@ -349,7 +349,9 @@ def _judge_slopes(
         check.fail(told, hints=ONLY_MEASURE)
     slopes = run.slopes.result.items if run.slopes is not None and run.slopes.result is not None else None
     if slopes is None or len(slopes) != len(exact) or all(slope.array is None for slope in slopes):
-        told = f"the result has no graph back to the {inputs}, so training could not lower it."
+        told = (
+            f"the result has no graph back to the {inputs}: PyTorch has not recorded how it came from them."
+        )
         check.fail(told, hints=GRAPH, section="modes")
     for (name, right), seen in zip(exact.items(), slopes, strict=True):
         slope = right * 0 if seen.array is None else check.tensor(seen, right.shape, "a slope")

@@ -116,7 +116,7 @@ class Momentum(msgspec.Struct, frozen=True):
 
 
 class SeenUpdate(msgspec.Struct, frozen=True):
-    """What came of one call of ``momentum_step``: the tensors that it was given, as they are afterwards."""
+    """What came of one call of ``nesterov_step``: the tensors that it was given, as they are afterwards."""
 
     call: Call
     parameters: list[Seen]
@@ -137,7 +137,7 @@ class SeenMomentum(msgspec.Struct, frozen=True):
 
 @observer
 def observe_momentum(function: Callable, problem: Momentum) -> SeenMomentum:
-    """Call ``momentum_step(parameters, velocities, learning_rate, momentum)`` for each step, all float32."""
+    """Call ``nesterov_step(parameters, velocities, learning_rate, momentum)`` for each step, all float32."""
     parameters = [
         nn.Parameter(_float(numbers), requires_grad=mark)
         for numbers, mark in zip(problem.parameters, problem.marks, strict=True)

@@ -1,4 +1,4 @@
-"""Checks of the exercises on lesson 04: the order of a training step, gradient descent, a step with momentum.
+"""Checks of the exercises on lesson 04: the order of a training step, gradient descent, a step of Nesterov's momentum.
 
 An order of lines is carried out here and compared with one that is right; the points of a descent and the tensors
 after steps with momentum are compared with what the rule itself gives in float64.
@@ -80,9 +80,9 @@ EMPTY = Hints(
     "marked one, is a link in a graph. Which of them is yours, and has backward run by then?",
 )
 TABLE = Hints(
-    "Set your lines beside the row of momentum in the table, from left to right.",
-    "Take one parameter at 1 with velocity 2 and gradient 3, a rate of 0.1 and a momentum of 0.5. "
-    "Work out both numbers after the step by hand, then print what your function makes of them.",
+    "Set your lines beside the two of the task, from left to right.",
+    "Take the numbers of the task's example, and print velocity and parameter after each of your lines. Which of them "
+    "is the first that is not as there?",
 )
 SKIPPED = Hints(
     "Look at what your function does at a parameter whose .grad is None: does it go on with the next, or end?",
@@ -248,7 +248,7 @@ def _judge_walk(check: Check, problem: Valley, walk: Walk, one: SeenWalk) -> Non
             check.fail(f"start was changed: {seen} after the call.", hints=NO_COPY, section="step")
     _judge_path(check, problem, walk, path)
     if result.graph:
-        seen = "the points still hold their graph; plain numbers are asked for."
+        seen = "the points still hold their graph; nothing should be recorded for them any more."
         check.fail(seen, "summing_is_free", section="derivatives")
 
 
@@ -305,10 +305,10 @@ SHAPES = [(8, 9), (8,), (4, 8), (4,)]
 
 
 @seeded
-def check_momentum_step(
+def check_nesterov_step(
     function: Callable, *, learning_rate: float = 0.2, momentum: float = 0.9, seed: int = 0
 ) -> None:
-    """Check one call of ``momentum_step(parameters, velocities, learning_rate, momentum)``, with velocities at work.
+    """Check one call of ``nesterov_step(parameters, velocities, learning_rate, momentum)``, with velocities at work.
 
     Raises:
         CheckFailed: with the likely belief.
@@ -319,11 +319,11 @@ def check_momentum_step(
     updates = [Update(gradients, learning_rate)]
     problem = Momentum(parameters, [True] * len(SHAPES), velocities, momentum, updates)
     seen = observe_momentum(function, problem)
-    conclude("momentum_step", lambda: judge_momentum_step(problem, seen))
+    conclude("nesterov_step", lambda: judge_nesterov_step(problem, seen))
 
 
 @seeded
-def check_momentum_steps(
+def check_nesterov_steps(
     function: Callable,
     *,
     learning_rate: float = 0.1,
@@ -331,14 +331,14 @@ def check_momentum_steps(
     num_steps: int = 5,
     seed: int = 0,
 ) -> None:
-    """Check several calls of ``momentum_step``, with a frozen parameter, missing gradients and zero gradients.
+    """Check several calls of ``nesterov_step``, with a frozen parameter, missing gradients and zero gradients.
 
     Raises:
         CheckFailed: with the likely belief.
     """
     problem = steps_problem(learning_rate, momentum, num_steps, seed)
     seen = observe_momentum(function, problem)
-    conclude("momentum_step", lambda: judge_momentum_steps(problem, seen))
+    conclude("nesterov_step", lambda: judge_nesterov_steps(problem, seen))
 
 
 def steps_problem(learning_rate: float, momentum: float, num_steps: int, seed: int) -> Momentum:
@@ -358,16 +358,16 @@ def _random(generator: torch.Generator) -> list[Array]:
     return arrays(torch.randn(shape, generator=generator) for shape in SHAPES)
 
 
-def judge_momentum_step(problem: Momentum, seen: SeenMomentum) -> str:
+def judge_nesterov_step(problem: Momentum, seen: SeenMomentum) -> str:
     """Return the line with which the numbers pass; raises ``CheckFailed`` with the likely belief."""
-    _judge_numbers(Check("momentum_step", "optimisers"), problem, seen)
+    _judge_numbers(Check("nesterov_step", "optimisers"), problem, seen)
     rate = problem.updates[0].learning_rate
     return f"one step with rate {rate:g} and momentum {problem.momentum:g} is as PyTorch's"
 
 
-def judge_momentum_steps(problem: Momentum, seen: SeenMomentum) -> str:
+def judge_nesterov_steps(problem: Momentum, seen: SeenMomentum) -> str:
     """Return the line with which numbers, lists, marks and gradients pass; raises ``CheckFailed`` otherwise."""
-    check = Check("momentum_step", "optimisers")
+    check = Check("nesterov_step", "optimisers")
     _judge_numbers(check, problem, seen, with_the_rest=True)
     for kind in [one.call.result.type for one in seen.updates if one.call.result.type != "NoneType"]:
         check.fail(f"the function returned an object of type {kind}, not None.")
@@ -433,25 +433,28 @@ def _rules(r: float, m: float) -> dict[str, tuple[float, ...]]:
     """
     neither, no_parameter, no_velocity = NOT_IN_PLACE
     return {
-        RIGHT: (m, 1, 0, r, 0),
+        RIGHT: (m, 1, 0, r * m, r),
         neither: (1, 0, 0, 0, 0),
         no_parameter: (m, 1, 0, 0, 0),
         "the parameters moved along the gradient, and the velocities are as they were.": (1, 0, 0, 0, r),
-        no_velocity: (1, 0, r * m, 0, r),
+        no_velocity: (1, 0, r * m * m, 0, r * (1 + m)),
+        "the parameters moved along the new velocity alone, as with the lesson's momentum.": (m, 1, 0, r, 0),
         "the parameters moved along the gradient, not along the velocity.": (m, 1, 0, 0, r),
-        "the parameters moved along the old velocity, which lacks the gradient.": (m, 1, r, 0, 0),
-        "the parameters moved up the slope.": (m, 1, 0, -r, 0),
-        "the parameters moved along gradient + momentum * velocity, another rule.": (m, 1, 0, r * m, r),
-        "the gradient entered the velocity with weight 1 - momentum.": (m, 1 - m, 0, r, 0),
-        "the learning rate is in the velocity already.": (m, r, 0, 1, 0),
-        "the learning rate is in the velocity already, and in the step once more.": (m, r, 0, r, 0),
-        "the learning rate is in the velocity already, and so is the minus.": (m, -r, 0, -1, 0),
-        "the gradient was subtracted from the velocity.": (m, -1, 0, r, 0),
-        "the gradient was subtracted from the velocity, and the velocity added.": (m, -1, 0, -r, 0),
-        "the gradient was multiplied by momentum, and the velocity was not.": (1, m, 0, r, 0),
-        "the gradient was multiplied by momentum as well.": (m, m, 0, r, 0),
-        "the old velocity entered in full, not times momentum.": (1, 1, 0, r, 0),
-        "the velocity is the gradient alone; the old velocity is forgotten.": (0, 1, 0, r, 0),
+        "the parameters moved along momentum * velocity, without the gradient.": (m, 1, 0, r * m, 0),
+        "the parameters moved along gradient + velocity; momentum is missing.": (m, 1, 0, r, r),
+        "the parameters moved along momentum * gradient + velocity.": (m, 1, 0, r, r * m),
+        "the parameters moved up the slope.": (m, 1, 0, -r * m, -r),
+        "the learning rate is missing.": (m, 1, 0, m, 1),
+        "the gradient entered the velocity with weight 1 - momentum.": (m, 1 - m, 0, r * m, r),
+        "the learning rate is in the velocity already.": (m, r, 0, m, r),
+        "the learning rate is in the velocity already, and in the step once more.": (m, r, 0, r * m, r),
+        "the learning rate is in the velocity already, and so is the minus.": (m, -r, 0, -m, r),
+        "the gradient was subtracted from the velocity.": (m, -1, 0, r * m, r),
+        "the gradient was subtracted from the velocity, and the velocity added.": (m, -1, 0, -r * m, r),
+        "momentum multiplied the gradient in the velocity, not the old velocity.": (1, m, 0, r * m, r),
+        "momentum multiplied the gradient in the velocity as well.": (m, m, 0, r * m, r),
+        "the old velocity entered in full, not times momentum.": (1, 1, 0, r * m, r),
+        "the velocity is the gradient alone; the old velocity is forgotten.": (0, 1, 0, r * m, r),
     }
 
 
@@ -494,7 +497,9 @@ def _first_wrong_number(problem: Momentum, states: list[list[Tensor]], right: li
     else:
         pairs = torch.stack([states[step][index], right[step][index]]).flatten(1).T.tolist()
         found, due = next(pair for pair in pairs if not close(*pair, TOLERANCE))
-        rule = "parameter - learning_rate * velocity" if index < number else "momentum * velocity + gradient"
+        rule = "momentum * velocity + gradient"
+        if index < number:
+            rule = "parameter - learning_rate * (gradient + momentum * velocity)"
         name = f"{'parameter' if index < number else 'velocity'} {place + 1}"
         seen = f"{now} a number of {name} became {found:.4g}; {rule} is {due:.4g}."
     return Wrong(None, seen, None, hints)

@@ -135,7 +135,7 @@ def _judge_switches(check: Check, seen: Evaluated) -> None:
         said = f"the model was evaluated in training mode{held}, so its dropout was at work."
         check.fail(said, "mode_returns" if with_graph else "no_grad_stops_dropout")
     if with_graph:
-        said = "the model was evaluated with gradients on, so PyTorch kept a graph."
+        said = "the model was evaluated with gradients on, so PyTorch recorded it."
         check.fail(said, "eval_stops_gradients")
     if seen.changed:
         check.fail(f"the evaluation changed something that it was given: the {seen.changed[0]}.")

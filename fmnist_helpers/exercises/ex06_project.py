@@ -134,10 +134,12 @@ def _judge_parameters(check: Check, seen: ModelSeen, graph: bool, number: int) -
         check.fail(said, "plain_list")
     if not graph:
         hints = Hints(
-            "Look for what cuts the graph in forward: detach, no_grad, NumPy, or requires_grad_(False).",
+            "Look for what ends the recording in forward: detach, no_grad, NumPy, or requires_grad_(False).",
             "Follow the logits back to the weights. At which line does PyTorch stop to keep notes?",
         )
-        check.fail("the logits have no graph, so no parameter of the model could be trained.", None, hints)
+        check.fail(
+            "nothing was recorded for the logits, so no parameter of the model could be trained.", None, hints
+        )
     if number > MOST_PARAMETERS:
         hints = Hints(
             "Count the parameters of each layer. Which layer has most of them?",
@@ -299,7 +301,7 @@ def judge_valid_accuracies(problem: KeepProblem, seen: KeepSeen) -> str:
             check.fail(said, "epoch_is_iteration" if each_batch else None)
         _explain_list(check, problem, found, expected)
     if any(note.kind == "forward" and "valid" in note.splits and note.graph for note in seen.notes):
-        said = "the model was evaluated with gradients on, so PyTorch kept a graph."
+        said = "the model was evaluated with gradients on, so PyTorch recorded it."
         check.fail(said, "eval_stops_gradients")
     return f"the validation accuracies of all {num_epochs} epochs came back"
 

@@ -102,7 +102,7 @@ BELIEFS = {
     ),
     "eval_stops_gradients": Belief(
         "eval() switches gradients off",
-        "eval() changes how layers such as dropout behave; only no_grad stops PyTorch from keeping the graph",
+        "eval() changes how layers such as dropout behave; only no_grad stops PyTorch from recording",
         "modes",
         "Look at how your evaluation is wrapped: there are two switches, and they do different things.",
         "One switch is about what the layers compute, the other about what PyTorch remembers of the computation. "
@@ -110,7 +110,7 @@ BELIEFS = {
     ),
     "no_grad_stops_dropout": Belief(
         "no_grad switches dropout off",
-        "no_grad stops PyTorch from keeping the graph; dropout stays at work until eval() is called",
+        "no_grad stops PyTorch from recording; dropout stays at work until eval() is called",
         "modes",
         "Look at how your evaluation is wrapped: there are two switches, and they do different things.",
         "Evaluate the same model twice on the same images. If the two results differ, which layer could be at "
@@ -195,7 +195,7 @@ BELIEFS = {
     ),
     "one_hot": Belief(
         "labels must be one-hot",
-        "cross-entropy takes class numbers (int64, one a sample); one-hot vectors would have to be floats",
+        "cross-entropy takes class numbers (int64, one per sample); one-hot vectors would have to be floats",
         "labels",
         "Look at shape and dtype of the labels at the moment they enter the loss.",
         "What does the loss need to know of a sample: a row of ten numbers, or the number of one column?",

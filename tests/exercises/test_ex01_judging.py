@@ -31,9 +31,9 @@ class Awkward:
     __hash__ = None
 
 
-def make_normaliser(train_images):
-    pixels = train_images / 255
-    return lambda images: (images.unsqueeze(1) / 255 - pixels.mean()) / pixels.std()
+def normalise_by(train_images, images):
+    train = train_images / 255
+    return (images.unsqueeze(1) / 255 - train.mean(dim=0)) / train.std()
 
 
 def make_loaders_of(train_set, test_set, batch_size, seed):
@@ -53,11 +53,11 @@ def split_by_class(labels, num_each, seed):
 
 
 TASKS = {
-    "make_normaliser": (
-        make_normaliser,
-        judging.normaliser_problem(3, 2, 0),
-        observing.observe_make_normaliser,
-        judging.judge_make_normaliser,
+    "normalise_by": (
+        normalise_by,
+        judging.normalise_problem(3, 2, 0),
+        observing.observe_normalise_by,
+        judging.judge_normalise_by,
     ),
     "make_loaders_of": (
         make_loaders_of,
@@ -232,9 +232,26 @@ def test_unfair_draws_are_refused(held, words):
         judging.judge_split_by_class_seed(problem, observing.RunsSeen(seen))
 
 
-def test_a_normaliser_that_flips_signs_shows_no_belief_about_bytes():
-    _, problem, observe, judge = TASKS["make_normaliser"]
-    flipped = observe(lambda train: lambda images: -make_normaliser(train)(images), problem)
-    with pytest.raises(CheckFailed, match="deviation -0") as caught:
+def test_signs_that_are_flipped_show_no_belief_about_bytes():
+    _, problem, observe, judge = TASKS["normalise_by"]
+    flipped = observe(lambda train, images: -normalise_by(train, images), problem)
+    with pytest.raises(CheckFailed, match="not the other way round") as caught:
         judge(problem, flipped)
     assert caught.value.belief is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_each_likely_normalisation_is_told_apart_for_any_seed(seed):
+    problem = judging.normalise_problem(36, 6, seed)
+    train, pixels = problem.train.tensor() / 255, problem.batches[0].tensor() / 255
+    mean, deviation = train.mean(dim=0), train.std()
+    right = (pixels - mean) / deviation
+    likely = [
+        *judging._of_other_images(pixels, train),
+        *judging._of_bytes(pixels, mean, deviation),
+        *judging._of_a_step(pixels, train, mean, deviation),
+    ]
+    for number, one in enumerate(likely):
+        assert not judging.close(one.value, right, 1e-2), one.seen
+        others = [other for other in likely[:number] if judging.close(one.value, other.value, 1e-3)]
+        assert not others, (one.seen, others[0].seen)

@@ -34,7 +34,7 @@ def walked(direction) -> observing.SeenDescent:
 
 def stepped(rule: str, **options) -> observing.SeenMomentum:
     """An observation of steps by one of the rules that the judgement knows."""
-    updates, call = [], Call("momentum_step", result=describe(None))
+    updates, call = [], Call("nesterov_step", result=describe(None))
     for update, state in zip(STEPS.updates, judging._states(STEPS, rule, **options), strict=True):
         marks = [*STEPS.marks, *[False] * 4]
         seen = [Seen("Tensor", array=array(n.float()), graph=m) for n, m in zip(state, marks, strict=True)]
@@ -92,7 +92,7 @@ def test_a_walk_is_judged_by_its_points(direction, words, belief):
 
 def test_the_right_steps_are_those_of_pytorch():
     parameters = [nn.Parameter(numbers.tensor()) for numbers in STEPS.parameters]
-    optimizer = torch.optim.SGD(parameters, lr=1.0, momentum=STEPS.momentum)
+    optimizer = torch.optim.SGD(parameters, lr=1.0, momentum=STEPS.momentum, nesterov=True)
     for parameter, velocity in zip(parameters, STEPS.velocities, strict=True):
         optimizer.state[parameter]["momentum_buffer"] = velocity.tensor()
     for update, right in zip(STEPS.updates, judging._states(STEPS, judging.RIGHT), strict=True):
@@ -106,14 +106,14 @@ def test_the_right_steps_are_those_of_pytorch():
 @pytest.mark.parametrize("rule", judging._rules(0, 0))
 def test_each_rule_is_known_by_its_numbers(rule):
     if rule == judging.RIGHT:
-        assert judging.judge_momentum_steps(STEPS, stepped(rule)).startswith("4 steps are as PyTorch's")
+        assert judging.judge_nesterov_steps(STEPS, stepped(rule)).startswith("4 steps are as PyTorch's")
         return
-    error = failure(judging.judge_momentum_steps, STEPS, stepped(rule))
+    error = failure(judging.judge_nesterov_steps, STEPS, stepped(rule))
     assert error.seen == rule and (error.belief is not None) == (rule in judging.NOT_IN_PLACE)
 
 
 def test_a_step_that_ends_at_a_missing_gradient_shows_no_belief():
-    error = failure(judging.judge_momentum_steps, STEPS, stepped(judging.RIGHT, stops=True))
+    error = failure(judging.judge_nesterov_steps, STEPS, stepped(judging.RIGHT, stops=True))
     assert "behind the first one without a gradient" in error.seen and error.belief is None
 
 
@@ -127,9 +127,9 @@ class Hostile:
 TASKS = {
     "order": (observing.observe_order, judging.judge_order, BATCHES, describe("BCDEA")),
     "descend": (observing.observe_descend, judging.judge_descend, VALLEY, walked(lambda slopes: slopes[-1])),
-    "momentum_step": (
+    "nesterov_step": (
         observing.observe_momentum,
-        judging.judge_momentum_steps,
+        judging.judge_nesterov_steps,
         STEPS,
         stepped(judging.RIGHT),
     ),

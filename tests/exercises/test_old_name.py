@@ -10,10 +10,10 @@ from tests.tools.course import COURSE
 HANDED_OUT = """
 from fmnist_helpers.checks import CheckFailed, hint, trace_training
 from fmnist_helpers.checks.prediction import check_prediction
-from fmnist_helpers.checks.data import check_make_loaders_of, check_make_normaliser, check_split_by_class
+from fmnist_helpers.checks.data import check_make_loaders_of, check_split_by_class
 from fmnist_helpers.checks.model import check_deep_network
 from fmnist_helpers.checks.loss import check_cross_entropy, check_loss_over_batches, check_model_loss
-from fmnist_helpers.checks.optimizer import check_descend, check_momentum_step, check_order
+from fmnist_helpers.checks.optimizer import check_descend, check_order
 from fmnist_helpers.checks.training_loop import check_every_loss, check_top_two_accuracy, check_train_clipped
 from fmnist_helpers.checks.project import check_build_model, check_train_keep_best
 import fmnist_helpers.checks.diagnosis as diagnosis

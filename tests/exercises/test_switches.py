@@ -164,11 +164,11 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 CELL = """
 from fmnist_helpers.exercises.ex03_loss import check_model_loss
-from fmnist_helpers.exercises.ex04_optimizer import check_momentum_step
+from fmnist_helpers.exercises.ex04_optimizer import check_nesterov_step
 from fmnist_helpers.exercises.ex05_training_loop import check_train_accumulated
 
 check_model_loss(model_loss)
-check_momentum_step(momentum_step)
+check_nesterov_step(nesterov_step)
 check_train_accumulated(train_accumulated)
 """
 
@@ -179,7 +179,7 @@ def right_work() -> dict[str, Any]:
     namespace: dict[str, Any] = {"torch": torch, "nn": nn}
     for assignment, task in (
         ("ex03_loss", "model_loss"),
-        ("ex04_optimizer", "momentum_step"),
+        ("ex04_optimizer", "nesterov_step"),
         ("ex05_training_loop", "train_accumulated"),
     ):
         right = next(v for v in read_variants(assignment) if v.task == task and v.correct)
