@@ -129,7 +129,7 @@ def plot_bars(values: Mapping[str, float], *, title: str, xlabel: str) -> Drawin
 
 
 def plot_curves(runs: History | Mapping[str, History], *, title: str = "Training curves") -> Drawing:
-    """Draw loss (in nats) and accuracy (in per cent) against the epoch for one or several runs.
+    """Draw the mean loss per sample and the accuracy (in per cent) against the epoch for one or several runs.
 
     The validation curve is solid with markers, the training curve of the same colour is dashed.
 
@@ -150,7 +150,7 @@ def plot_curves(runs: History | Mapping[str, History], *, title: str = "Training
         axes.set(xlabel="epoch", title=measure.capitalize())
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-    both[0].set_ylabel("mean loss a sample (nats)")
+    both[0].set_ylabel("mean loss per sample")
     both[1].set_ylabel("accuracy (%)")
     both[0].legend(fontsize=8)
     return Drawing(both)
@@ -333,22 +333,30 @@ def plot_first_layer(
 
     Args:
         model: its first ``nn.Linear`` takes 784 numbers.
-        since: an earlier state of the model; then the change of the weights since that state is drawn.
-        number: how many units, those with the largest weights (by their norm) first.
+        since: an earlier state of the model; then each unit is drawn as it was before, after, and their difference.
+        number: how many units, those with the largest weights (by their norm) first; with ``since`` those that have
+            changed most.
         title: above the grid.
 
     Raises:
         ValueError: if a model has no linear layer that takes 784 numbers.
     """
-    weights = _first_weights(model) - (0 if since is None else _first_weights(since))
-    largest = weights.norm(dim=1).argsort(descending=True)[:number]
-    pictures = weights[largest].reshape(-1, 28, 28).numpy()
+    weights = _first_weights(model)
+    rows = {"": weights}
+    if since is not None:
+        before = _first_weights(since)
+        rows = {"before": before, "after": weights, "change": weights - before}
+    largest = [*rows.values()][-1].norm(dim=1).argsort(descending=True)[:number]
+    pictures = torch.cat([values[largest] for values in rows.values()]).reshape(-1, 28, 28).numpy()
     limit = np.abs(pictures).max() or 1.0
-    drawing = plot_images(torch.zeros(len(pictures), 28, 28), title=title)
+    columns = 8 if since is None else len(largest)
+    drawing = plot_images(torch.zeros(len(pictures), 28, 28), columns=columns, title=title)
     for axes, picture in zip(drawing.axes, pictures, strict=True):
         axes.images[0].set(data=picture, cmap="PuOr", clim=(-limit, limit))
+    for first, name in zip(drawing.axes[:: len(largest)], filter(None, rows), strict=False):
+        first.text(-2, 13.5, name, rotation=90, ha="right", va="center", fontsize=9)
     colorbar = drawing.figure.colorbar(drawing.axes[0].images[0], ax=drawing.axes, shrink=0.8)
-    colorbar.set_label("weight" if since is None else "change of weight", fontsize=8)
+    colorbar.set_label("weight", fontsize=8)
     return drawing
 
 

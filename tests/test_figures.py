@@ -142,7 +142,7 @@ def test_panels_follow_each_other():
     legend = "Legend: training; validation."
     assert structure == (
         "2 panels: A run. Line chart with 2 lines: Loss. Horizontal axis: epoch. "
-        f"Vertical axis: mean loss a sample (nats). {legend} "
+        f"Vertical axis: mean loss per sample. {legend} "
         "Line chart with 2 lines: Accuracy. Horizontal axis: epoch. Vertical axis: accuracy (%)."
     )
 

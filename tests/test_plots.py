@@ -156,7 +156,7 @@ def test_curves_of_one_run():
         assert validation.get_marker() not in ("", "None", None)
         assert training.get_color() == validation.get_color()
     assert loss.figure.get_suptitle() == "A run"
-    assert (loss.get_title(), loss.get_ylabel()) == ("Loss", "mean loss a sample (nats)")
+    assert (loss.get_title(), loss.get_ylabel()) == ("Loss", "mean loss per sample")
     assert (accuracy.get_title(), accuracy.get_ylabel()) == ("Accuracy", "accuracy (%)")
     assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation"]
 
@@ -334,6 +334,23 @@ def test_first_layer_shows_the_units_with_the_largest_weights_first():
         assert one.images[0].get_cmap().name == "PuOr"
     assert axes[0].figure.get_suptitle() == "Weights"
     assert axes[0].images[0].colorbar.ax.get_ylabel() == "weight"
+
+
+def test_first_layer_beside_an_earlier_state_shows_the_units_that_changed_most():
+    torch.manual_seed(0)
+    before, after = fh.NeuralNetwork(), fh.NeuralNetwork()
+    after.load_state_dict(before.state_dict())
+    change = torch.zeros(512, 784)
+    change[7], change[3] = 0.5, torch.linspace(-1, 1, 784)
+    with torch.no_grad():
+        after.linear_relu_stack[0].weight += change
+    drawing = fh.plot_first_layer(after, since=before, number=2)
+    old, new = (one.linear_relu_stack[0].weight.detach() for one in (before, after))
+    expected = [values[unit] for values in (old, new, new - old) for unit in (3, 7)]
+    for axes, values in zip(drawing.axes, expected, strict=True):
+        np.testing.assert_array_equal(picture_of(axes), values.reshape(28, 28).numpy())
+    assert len({axes.images[0].get_clim() for axes in drawing.axes}) == 1
+    assert repr(drawing) == "6 images: First-layer weights. Words: before; after; change. Colours: weight."
 
 
 def test_first_layer_of_zeros_can_be_drawn():

@@ -31,7 +31,7 @@ TOLD = {
     "step before backward": "zero_grad has just cleared the gradients, so each step moves nothing, at any rate.",
     "zero_grad before step": "The gradients are thrown away before they are used: nothing moves, at any rate.",
     "softmax first": "It learns more slowly at every rate, and its loss cannot fall below 1.46, however right it is.",
-    "rate x 100": "From 0.001 to 0.1 it helps a lot: the tutorial's rate is tiny. From 0.1 to 10 it explodes.",
+    "rate x 100": "From 0.001 to 0.1 it helps a lot: the tutorial's rate is tiny. From 0.1 to 10 it diverges.",
     "shuffled labels": "The loss stays near ln 10 and the accuracy near chance: there is nothing to learn.",
     "no eval()": "The model has learnt just as well, but it is judged with half of its units switched off.",
     "no train() after eval()": "Dropout never comes back. The loss even looks better, because nothing disturbs "

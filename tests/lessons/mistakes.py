@@ -1,6 +1,19 @@
 """Likely mistakes in the tasks in the middle of the lessons, each with words that its diagnosis must say."""
 
 FORWARD = "h = max(w1 * x, 0)\n    y = w2 * h\n    "
+LOSS = "loss = loss_fn(model(images), labels)\n    "
+STEPS = (
+    "model.train()\n    total, means, n = 0.0, [], 0\n    for images, labels in loader:\n"
+    "        loss = train_step(images, labels, model, loss_fn, optimizer)\n"
+    "        total += loss * len(labels)\n        means.append(loss)\n        n += len(labels)\n    "
+)
+LOOK = (
+    "total, means, hits, n = 0.0, [], [], 0\n    for images, labels in loader:\n"
+    "        logits = model(images)\n        means.append(loss_fn(logits, labels).item())\n"
+    "        total += means[-1] * len(labels)\n"
+    "        hits.append((logits.argmax(dim=1) == labels).sum().item())\n        n += len(labels)\n    "
+)
+EVAL = "model.eval()\n    torch.set_grad_enabled(False)\n    " + LOOK + "torch.set_grad_enabled(True)\n    "
 
 MISTAKES = {
     "num_pixels": [
@@ -209,6 +222,96 @@ MISTAKES = {
             "velocity = 0.9 * velocity + gradient\n    return parameter - learning_rate * velocity",
             "should come back",
         ),
+    ],
+    "train_step": [
+        (LOSS + "loss.backward()\n    optimizer.step()\n    return loss.item()", "until somebody clears it"),
+        (
+            "optimizer.zero_grad()\n    "
+            + LOSS
+            + "optimizer.step()\n    loss.backward()\n    return loss.item()",
+            "step was called before the backward",
+        ),
+        (
+            LOSS + "loss.backward()\n    optimizer.zero_grad()\n    optimizer.step()\n    return loss.item()",
+            "cleared between backward and step",
+        ),
+        (
+            LOSS + "optimizer.step()\n    loss.backward()\n    optimizer.zero_grad()\n    return loss.item()",
+            "step was called before the backward",
+        ),
+        (
+            "optimizer.zero_grad()\n    " + LOSS + "loss.backward()\n    return loss.item()",
+            "never took a step",
+        ),
+        (
+            "optimizer.zero_grad()\n    " + LOSS + "optimizer.step()\n    return loss.item()",
+            "nothing called backward",
+        ),
+        (
+            "optimizer.zero_grad()\n    " + LOSS + "loss.backward()\n    optimizer.step()\n    return loss",
+            "holds on to its graph",
+        ),
+        (
+            "optimizer.zero_grad()\n    " + LOSS + "loss.backward()\n    optimizer.step()",
+            "None (is a return missing?)",
+        ),
+        (
+            "optimizer.zero_grad()\n    loss = loss_fn(model(images).softmax(dim=1), labels)\n    loss.backward()\n"
+            "    optimizer.step()\n    return loss.item()",
+            "not by one step against the gradient",
+        ),
+        (
+            "optimizer.zero_grad()\n    " + LOSS + "loss.backward()\n    optimizer.step()\n"
+            "    return loss_fn(model(images), labels).item()",
+            "before the step",
+        ),
+        ("loss = loss_fn(labels, model(images))\n    return loss.item()", "it raised"),
+    ],
+    "train_epoch": [
+        (STEPS.replace("model.train()", "pass") + "return total / n", "trained in evaluation mode"),
+        (STEPS + "return sum(means) / len(means)", "averages count samples, not batches"),
+        (STEPS + "return loss", "of the last batch came back"),
+        (STEPS + "return total", "added up over the samples, and never divided"),
+        (STEPS + "return total / len(loader)", "by the number of batches"),
+        (STEPS + "return sum(means) / len(loader.dataset)", "lacks the size of each batch"),
+        (STEPS + "return total / (len(loader) * loader.batch_size)", "as if the last batch were a full one"),
+        (STEPS, "None (is a return missing?)"),
+        (
+            STEPS.replace("        n +=", "        break\n        n +=") + "return loss",
+            "steps taken: 1; batches: 3",
+        ),
+        (
+            "model.train()\n    total = 0\n    for images, labels in loader:\n        optimizer.zero_grad()\n"
+            "        loss = loss_fn(model(images), labels)\n        loss.backward()\n        optimizer.step()\n"
+            "        total += loss * len(labels)\n    return total / len(loader.dataset)",
+            "holds on to its graph",
+        ),
+        (
+            "model.train()\n    for images, labels in loader:\n        loss = loss_fn(model(images), labels)\n"
+            "        loss.backward()\n        optimizer.step()\n    return loss.item()",
+            "until somebody clears it",
+        ),
+        ("model.train()\n    return train_step(loader, model, loss_fn, optimizer)", "raised TypeError"),
+    ],
+    "evaluate": [
+        (LOOK + "return total / n, sum(hits) / n", "stays in the mode it was last put into"),
+        ("model.eval()\n    " + LOOK + "return total / n, sum(hits) / n", "only no_grad stops"),
+        (
+            EVAL.replace("model.eval()", "pass") + "return total / n, sum(hits) / n",
+            "dropout stays at work until eval() is called",
+        ),
+        (EVAL.replace("(True)", "(False)") + "return total / n, sum(hits) / n", "stayed off"),
+        (EVAL + "return sum(means) / len(means), sum(hits) / n", "averages count samples, not batches"),
+        (EVAL + "return total / n, sum(hits) / len(loader)", "by the number of batches"),
+        (
+            EVAL + "return total / n, sum(h / len(y) for h, (_, y) in zip(hits, loader)) / len(loader)",
+            "the accuracy that came back",
+        ),
+        (EVAL + "return total / n, 100 * sum(hits) / n", "in per cent"),
+        (EVAL + "return total / n, sum(hits)", "never divided"),
+        (EVAL + "return means[-1], sum(hits) / n", "of the last batch came back"),
+        (EVAL + "return total / n", "what came back is float"),
+        (EVAL + "return sum(hits) / n, total / n", "the mean loss is"),
     ],
 }
 """Name of the task → bodies of a function, and words of what it is told."""

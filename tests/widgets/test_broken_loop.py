@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 import fmnist_helpers as fh
+from fmnist_helpers.course import strip
 from fmnist_helpers.widgets import broken_loop, lesson05_training_loop
+from tests.tools.course import NOTEBOOKS
 from tests.widgets.conftest import make_loader
 
 
@@ -104,6 +106,13 @@ def test_unknown_bug_is_named(root):
 
 def test_every_bug_has_its_words():
     assert set(broken_loop.TOLD) == set(broken_loop.BUGS)
+
+
+def test_the_lesson_tells_what_each_bug_does():
+    lesson = (NOTEBOOKS / "05_training_loop.ipynb").read_bytes()
+    text = "\n".join(strip.source(cell) for cell in strip.read(lesson)["cells"])
+    for bug, told in broken_loop.TOLD.items():
+        assert f"| {bug} | {told} |" in text
 
 
 def test_model_is_the_one_that_pytorch_makes_and_draws_from_its_own_generator_alone():

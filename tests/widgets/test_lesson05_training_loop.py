@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import re
 import time
 
 import pytest
@@ -85,6 +87,18 @@ def test_outside_of_jupyter_training_prints_lines(loaders, capsys):
     history = widgets.watch_training(model, loaders.train, loaders.valid, nn.CrossEntropyLoss(), optimizer, 2)
     assert isinstance(history, fh.History) and len(history) == 2
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_still_is_a_picture_of_an_earlier_run_and_says_so(dashboard):
+    page = dashboard.still()
+    alternatives = re.findall('alt="([^"]*)"', page)
+    assert len(alternatives) == 2 and all("earlier run" in one for one in alternatives)
+    loss, accuracy = (base64.b64decode(one).decode() for one in re.findall('base64,([^"]*)"', page))
+    assert "An earlier run" in loss and "An earlier run" in accuracy
+    # Not an empty axis: a line through every stored value.
+    drawn = re.search(r'<path d="(M[^"]*)" fill="none" stroke="#0072B2" stroke-width', loss)[1]
+    assert len(re.findall("[ML]", drawn)) == len(lesson05_training_loop.EARLIER_LOSSES)
+    assert accuracy.count("<circle") == 6
 
 
 def test_in_a_notebook_training_waits_for_the_button(loaders, monkeypatch):
