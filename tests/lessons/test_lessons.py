@@ -29,7 +29,6 @@ from tests.tools.lesson_table import row, to_state
 NAMES = [path.stem for path in LESSONS]
 FIRST_EDITION = {
     "05_training_loop",
-    "06_better_training",
 }
 SECOND_EDITION = [path for path in LESSONS if path.stem not in FIRST_EDITION]
 """The lessons in which the learner writes, predicts and sees."""
