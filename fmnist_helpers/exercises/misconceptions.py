@@ -43,6 +43,10 @@ SECTIONS = {
     "test_once": ("Lesson 05, section 7", "The test split, once"),
     "saving": ("Lesson 05, section 8", "Save, load, predict"),
     "logit_slopes": ("Lesson 03, section 5", "What a logit does to the loss"),
+    "spread": ("Lesson 06, section 2", "Spread before gain"),
+    "schedules": ("Lesson 06, section 5", "A schedule"),
+    "averaging": ("Lesson 06, section 6", "Averaged weights"),
+    "stopping": ("Lesson 06, section 7", "Early stopping"),
 }
 """Where to read again: the lesson and section, and its title (a test compares them with the lessons)."""
 

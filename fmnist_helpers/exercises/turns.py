@@ -29,6 +29,7 @@ LESSONS = (
     "turns03_loss",
     "turns04_optimizer",
     "turns05_training_loop",
+    "turns06_better_training",
 )
 KEEPS = ("STORE_FAST", "STORE_DEREF", "RETURN_VALUE", "RETURN_CONST")
 """What Python does with a value that is given a name or handed back."""

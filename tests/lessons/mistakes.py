@@ -15,6 +15,12 @@ LOOK = (
 )
 EVAL = "model.eval()\n    torch.set_grad_enabled(False)\n    " + LOOK + "torch.set_grad_enabled(True)\n    "
 
+WARM_UP = """warm_up = num_steps // 5
+    if step < warm_up:
+        return max_rate * (step + 1) / (warm_up + 1)
+    """
+AVERAGE = "with torch.no_grad():\n        for a, w in zip(average, weights):\n            "
+
 MISTAKES = {
     "num_pixels": [
         ("return width + height", "the sum"),
@@ -312,6 +318,64 @@ MISTAKES = {
         (EVAL + "return means[-1], sum(hits) / n", "of the last batch came back"),
         (EVAL + "return total / n", "what came back is float"),
         (EVAL + "return sum(hits) / n, total / n", "the mean loss is"),
+    "standard_error": [
+        ("return accuracy * (1 - accuracy) / num_images", "without its square root"),
+        ("return (accuracy * (1 - accuracy)) ** 0.5", "of a single image"),
+        ("return (accuracy * (1 - accuracy)) ** 0.5 / num_images", "belongs under the root"),
+        ("return accuracy * (1 - accuracy) / num_images**0.5", "p (1 - p) belongs under the root"),
+        ("return 100 * (accuracy * (1 - accuracy) / num_images) ** 0.5", "points"),
+        ("return (accuracy / num_images) ** 0.5", "is right"),
+        ("return math.sqrt(accuracy * (1 - accuracy) / num_images)", "raised NameError"),
+    ],
+    "schedule": [
+        ("return max_rate", "it should be"),
+        (WARM_UP + "return max_rate", "never comes down"),
+        ("return max_rate * (num_steps - step) / num_steps", "the warm-up is missing"),
+        (
+            WARM_UP.replace("(step + 1) / (warm_up + 1)", "step / warm_up")
+            + "return max_rate * (num_steps - step) / (num_steps - warm_up)",
+            "the line starts at step -1",
+        ),
+        (WARM_UP + "return max_rate * (num_steps - step) / num_steps", "never reaches 0.5"),
+        (
+            WARM_UP + "return max_rate * (num_steps - 1 - step) / (num_steps - 1 - warm_up)",
+            "the rate of the last step is 0",
+        ),
+        (
+            WARM_UP.replace("max_rate * ", "") + "return (num_steps - step) / (num_steps - warm_up)",
+            "max_rate is missing",
+        ),
+        (
+            WARM_UP.replace("//", "/") + "return max_rate * (num_steps - step) / (num_steps - warm_up)",
+            "at step 0",
+        ),
+    ],
+    "average_weights": [
+        (
+            "for a, w in zip(average, weights):\n        a = decay * a + (1 - decay) * w",
+            "the average has not changed",
+        ),
+        ("for a, w in zip(average, weights):\n        a *= decay", "RuntimeError: a leaf Variable"),
+        (AVERAGE + "a.copy_((1 - decay) * a + decay * w)", "the two shares are exchanged"),
+        (AVERAGE + "a *= decay", "nothing is added"),
+        (AVERAGE + "a.copy_(decay * a + w)", "only 1 - decay"),
+        (AVERAGE + "a += (1 - decay) * w\n            a *= decay", "first multiply, then add"),
+        (AVERAGE + "a.copy_((a + w) / 2)", "the plain mean"),
+        (AVERAGE + "w.copy_(decay * a + (1 - decay) * w)", "the weights of the model have changed"),
+        (AVERAGE + "a.copy_(decay * a + (1 - decay) * w)\n            break", "only the first tensor"),
+    ],
+    "should_stop": [
+        ("return accuracies[-1] < max(accuracies)", "it gives"),
+        ("best = accuracies.index(max(accuracies))\n    return len(accuracies) - 1 - best", "True or False"),
+        ("return len(accuracies) - 1 - accuracies.index(max(accuracies)) > patience", "one epoch too long"),
+        ("return len(accuracies) - accuracies.index(max(accuracies)) >= patience", "one epoch too early"),
+        ("return len(accuracies) - 1 - accuracies.index(max(accuracies)) < patience", "are exchanged"),
+        ("return accuracies[::-1].index(max(accuracies)) >= patience", "only as good as the best"),
+        (
+            "return len(accuracies) > patience and all(accuracies[-1 - k] < accuracies[-2 - k] "
+            "for k in range(patience))",
+            "epochs in a row that fall",
+        ),
     ],
 }
 """Name of the task → bodies of a function, and words of what it is told."""

@@ -27,11 +27,6 @@ from tests.tools.execute import FOLDED, KERNEL, QUESTION, tidy
 from tests.tools.lesson_table import row, to_state
 
 NAMES = [path.stem for path in LESSONS]
-FIRST_EDITION = {
-    "06_better_training",
-}
-SECOND_EDITION = [path for path in LESSONS if path.stem not in FIRST_EDITION]
-"""The lessons in which the learner writes, predicts and sees."""
 README = COURSE / "README.md"
 LINK = re.compile(r"\[[^\]]*\]\(([^)]+)\)")
 
