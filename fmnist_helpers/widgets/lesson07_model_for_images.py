@@ -1,4 +1,4 @@
-"""The explorer of lesson 06: any two recipes of the study, side by side."""
+"""The explorer of lesson 07: any two recipes of the study, side by side."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fmnist_helpers import widgets
 from fmnist_helpers.recipes.study import Row, Study
-from fmnist_helpers.widgets.lesson06_better_training import mean_curve
+from fmnist_helpers.widgets.lesson07_model_for_images import mean_curve
 from tests.widgets.conftest import cells
 
 
