@@ -42,6 +42,9 @@ SECTIONS = {
     "validation": ("Lesson 05, section 6", "With a validation split"),
     "test_once": ("Lesson 05, section 7", "The test split, once"),
     "saving": ("Lesson 05, section 8", "Save, load, predict"),
+    "convolution": ("Lesson 07, section 1", "Convolution: a window that moves"),
+    "batch_normalisation": ("Lesson 07, section 3", "Batch normalisation"),
+    "augmentation": ("Lesson 07, section 5", "More from the same images"),
     "logit_slopes": ("Lesson 03, section 5", "What a logit does to the loss"),
 }
 """Where to read again: the lesson and section, and its title (a test compares them with the lessons)."""

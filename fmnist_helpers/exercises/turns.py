@@ -2,7 +2,7 @@
 
 Nothing here stops a lesson. A function that is not written yet, or not right, is told so in a line or two, and the
 lesson goes on with the solution that stands folded below the cell; a right one is what the next cells use.
-The tasks of a lesson stand in ``turns00_start_here`` to ``turns04_optimizer``, each as its solution and a judgement.
+The tasks of a lesson stand in the modules of ``LESSONS``, each as its solution and a judgement.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ LESSONS = (
     "turns02_model",
     "turns03_loss",
     "turns04_optimizer",
+    "turns07_model_for_images",
 )
 KEEPS = ("STORE_FAST", "STORE_DEREF", "RETURN_VALUE", "RETURN_CONST")
 """What Python does with a value that is given a name or handed back."""

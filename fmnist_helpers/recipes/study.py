@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import statistics
 from collections.abc import Iterable
@@ -159,6 +160,12 @@ class Study(dict[str, Row]):
         head = ("step", "changes", "valid accuracy", "gain", "± by chance", "seconds", "parameters")
         line = "{:20s} {:20s} {:>15s} {:>7s} {:>12s} {:>8s} {:>11s}"
         return "\n".join(line.format(*cells) for cells in [head, *map(self._cells, self.values())])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return the table, folded."""
+        return f"<details><summary>The whole table</summary><pre>{html.escape(str(self))}</pre></details>"
 
     def _cells(self, row: Row) -> tuple[str, ...]:
         paired = self.paired(row.name)
