@@ -30,22 +30,25 @@ def plot_study(study: Study) -> Drawing:
             "there is nothing to compare: no step of this study stands beside the step it changes"
         )
     seeds = f"{study.num_seeds} seed{'s' if study.num_seeds > 1 else ''}"
-    figure = new_figure(10, 0.34 * len(names) + 1.3, f"Every change of the study, {seeds} each")
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1))
+    figure = new_figure(11.5, 0.34 * len(names) + 1.3, f"Every change of the study, {seeds} each")
+    left, right = figure.subplots(1, 2)
     for place, name in enumerate(names):
         _draw_accuracy(left, place, 100 * study[study[name].compared_with].mean, 100 * study[name].mean)
         _draw_gain(right, place, study, name)
     left.set_yticks(range(len(names)), [f"{name}, from {study[name].compared_with}" for name in names])
-    left.set_ylim(len(names) - 0.4, -0.6)
+    right.yaxis.tick_right()
+    right.set_yticks(range(len(names)), names)
     left.set(title="from the recipe it changes", xlabel="validation accuracy (%)")
     right.set(
         title="the gain alone", xlabel="gain (points), bar: what chance may make", xlim=(-CLOSE_UP, CLOSE_UP)
     )
     right.axvline(0, color="black", linewidth=1)
     for axes in (left, right):
+        axes.set_ylim(len(names) - 0.4, -0.6)
         axes.grid(axis="x", alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["top", "left", "right"]].set_visible(False)
         axes.tick_params(labelsize=9)
+        axes.tick_params(axis="y", length=0)
     return Drawing([left, right], words=[*_heading(seeds), "; ".join(_words(study, name) for name in names)])
 
 

@@ -87,7 +87,7 @@ def student_quantile(probability: float, degrees: float) -> float:
     """
     if degrees > 2000:
         return statistics.NormalDist().inv_cdf(probability)
-    angles = np.linspace(-math.pi / 2, math.pi / 2, 400_001)
+    angles = np.linspace(-math.pi / 2, math.pi / 2, 20_001)
     middles = (angles[1:] + angles[:-1]) / 2
     shares = np.concatenate([[0.0], np.cumsum(np.cos(middles) ** (degrees - 1))])
     return math.sqrt(degrees) * math.tan(np.interp(probability, shares / shares[-1], angles))

@@ -97,7 +97,7 @@ class ConvolutionWindow(Interactive):
 
     def still(self) -> str:
         kernel = next(iter(self._kernels.values()))
-        return side_by_side(self._garment(self.still_alt), self._map(kernel))
+        return f"{self._garment(self.still_alt)} {self._map(kernel)}"
 
 
 def _framed(pixels: np.ndarray, row: int, column: int, size: int) -> str:
