@@ -75,7 +75,7 @@ def test_a_run_that_was_stopped_half_way_is_not_stored(two_steps, tiny_root, tmp
         raise KeyboardInterrupt
 
     original = runner.train_recipe
-    monkeypatch.setattr(runner, "train_recipe", lambda *a, **o: original(*a, **o, after_step=stop))
+    monkeypatch.setattr(runner, "train_recipe", lambda *a, **o: original(*a, **{**o, "after_step": stop}))
     with pytest.raises(KeyboardInterrupt):
         carry_out(tiny_root, tmp_path / "study.json")
     assert not (tmp_path / "study.json").exists()
