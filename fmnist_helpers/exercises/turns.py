@@ -30,6 +30,7 @@ LESSONS = (
     "turns04_optimizer",
     "turns05_training_loop",
     "turns06_better_training",
+    "turns07_model_for_images",
 )
 KEEPS = ("STORE_FAST", "STORE_DEREF", "RETURN_VALUE", "RETURN_CONST")
 """What Python does with a value that is given a name or handed back."""

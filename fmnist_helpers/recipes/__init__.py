@@ -1,7 +1,7 @@
 """Training runs as data: a recipe, what carries it out, and the study that compares recipes.
 
 ``recipe`` says what a recipe is and trains by it, ``around_model`` holds what goes around a model, ``study`` the
-recipes that lesson 06 compares.
+recipes that lessons 06 and 07 compare.
 """
 
 from fmnist_helpers.recipes.around_model import (

@@ -1,4 +1,4 @@
-"""A training recipe as data, so that lesson 06 can change one thing at a time; and what carries a recipe out."""
+"""A training recipe as data, so that lessons 06 and 07 can change one thing at a time; and what carries it out."""
 
 from __future__ import annotations
 
@@ -159,6 +159,8 @@ class Run(NamedTuple):
     """Accuracy of ``model`` on the validation split, 0 to 1; nan if it was stopped by hand while it was measured."""
     seconds: float
     """Wall time of training and validation."""
+    processor_seconds: float
+    """Time that the processor spent on it, summed over all threads; it does not count what others did meanwhile."""
 
 
 def build_model(recipe: Recipe, device: torch.device | str = "cpu") -> nn.Module:
@@ -233,7 +235,7 @@ def train_recipe(
     num_valid = require_whole_number("num_valid", num_valid, 1)
     train_loader, valid_loader, _ = make_loaders(root, recipe.batch_size, num_valid=num_valid)
     train_loader = _training_loader(train_loader.dataset, recipe, seed, num_train)
-    start = time.perf_counter()
+    start, processor_start = time.perf_counter(), time.process_time()
     seed_everything(seed)
     model = build_model(recipe, device)
     optimizer = build_optimizer(recipe, model)
@@ -245,7 +247,8 @@ def train_recipe(
     if average is not None:
         model.load_state_dict(average.module.state_dict())
     accuracy = _accuracy(valid_loader, model, loss_fn, history)
-    return Run(model, history, accuracy, time.perf_counter() - start)
+    seconds, processor_seconds = time.perf_counter() - start, time.process_time() - processor_start
+    return Run(model, history, accuracy, seconds, processor_seconds)
 
 
 def _training_loader(samples: Subset, recipe: Recipe, seed: int, num_train: int | None) -> DataLoader:

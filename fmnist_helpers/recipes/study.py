@@ -1,10 +1,12 @@
-"""The study of lesson 06: which recipes it compares, one change at a time, and what came of them.
+"""The study of lessons 06 and 07: which recipes it compares, one change at a time, and what came of them.
 
-``make study`` carries it out (``tests/measure/study.py``) and stores the results, which lesson 06 reads.
+``make study`` carries it out (``tests/measure/study.py``) and stores the results, which the lessons read.
 """
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import statistics
 from collections.abc import Iterable
@@ -12,6 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fmnist_helpers.recipes.gains import Elsewhere, PairedGain, chosen_on_one_half, paired_gain
 from fmnist_helpers.recipes.recipe import Recipe
 
 
@@ -70,9 +76,27 @@ class Row:
     accuracies: tuple[float, ...]
     """Accuracy on the validation split at the end of each run, 0 to 1; one for each seed."""
     seconds: tuple[float, ...]
-    """Wall time of each run: training, and a validation after every epoch."""
+    """Time of each run on one thread, training and a validation after every epoch: the processor's, as ``about`` says.
+
+    Wall time would tell, on a machine that is shared, what its other users did."""
     curves: tuple[tuple[float, ...], ...]
     """Validation accuracy after each epoch of the weights as trained, for each seed; averaging comes at the end."""
+    bits: tuple[bytes, ...]
+    """Which validation images each run named correctly in the end: a bit for each, eight to the byte."""
+    num_images: int
+    """How many validation images there are."""
+    halves: tuple[tuple[tuple[float, float], ...], ...] = ()
+    """Where an epoch was chosen: the accuracies on the validation images at even and at odd places, for each epoch."""
+
+    @property
+    def right(self) -> NDArray:
+        """Which validation images each run named correctly in the end, of shape (seeds, images).
+
+        Of a study from before they were stored the accuracies stand here, of shape (seeds, 1)."""
+        if not self.bits:
+            return np.array(self.accuracies)[:, None]
+        packed = np.frombuffer(b"".join(self.bits), dtype=np.uint8).reshape(len(self.bits), -1)
+        return np.unpackbits(packed, axis=1, count=self.num_images).astype(bool)
 
     @property
     def mean(self) -> float:
@@ -86,7 +110,7 @@ class Row:
 
     @property
     def median_seconds(self) -> float:
-        """Median wall time of a run."""
+        """Median time of a run."""
         return statistics.median(self.seconds)
 
 
@@ -104,25 +128,60 @@ class Study(dict[str, Row]):
         before = self.get(self[name].compared_with or "")
         return None if before is None else self[name].mean - before.mean
 
+    @property
+    def num_seeds(self) -> int:
+        """How many runs each row has."""
+        return min((len(row.accuracies) for row in self.values()), default=0)
+
+    @property
+    def num_comparisons(self) -> int:
+        """How many rows stand beside the row that they change."""
+        return sum(row.compared_with in self for row in self.values())
+
+    def paired(self, name: str, other: str | None = None) -> PairedGain | None:
+        """Return a step's gain over the step it changes, or over ``other``, and how sure it is.
+
+        The margin is for all comparisons of the table together. None where the other step is missing.
+        """
+        before = self.get(other or self[name].compared_with or "")
+        if before is None:
+            return None
+        return paired_gain(self[name].right, before.right, self.num_comparisons)
+
+    def elsewhere(self, name: str) -> Elsewhere | None:
+        """Return what a step that chooses an epoch gains on the images that chose it, and on the others.
+
+        None of a step that chooses none, or from before this was stored."""
+        if not self[name].halves:
+            return None
+        return chosen_on_one_half(self[name].halves, self[self[name].compared_with].right)
+
     def __str__(self) -> str:
-        head = ("step", "changes", "valid accuracy", "gain", "seconds", "parameters")
-        line = "{:20s} {:20s} {:>15s} {:>7s} {:>8s} {:>11s}"
+        head = ("step", "changes", "valid accuracy", "gain", "± by chance", "seconds", "parameters")
+        line = "{:20s} {:20s} {:>15s} {:>7s} {:>12s} {:>8s} {:>11s}"
         return "\n".join(line.format(*cells) for cells in [head, *map(self._cells, self.values())])
 
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return the table, folded."""
+        return f"<details><summary>The whole table</summary><pre>{html.escape(str(self))}</pre></details>"
+
     def _cells(self, row: Row) -> tuple[str, ...]:
-        gain = self.gain(row.name)
+        paired = self.paired(row.name)
         return (
             row.name,
             row.compared_with or "",
             f"{100 * row.mean:.2f} ± {100 * row.deviation:.2f} %",
-            "" if gain is None else f"{100 * gain:+.2f}",
-            f"{row.median_seconds:.1f}",
+            "" if paired is None else f"{100 * paired.gain:+.2f}",
+            "" if paired is None else f"{100 * paired.margin:.2f}",
+            f"{row.median_seconds:.0f}",
             f"{row.num_parameters:,d}",
         )
 
 
 def read_study(path: str | Path) -> Study:
-    """Read what ``make study`` has stored.
+    """Read what ``make study`` has stored, of those seeds that every step has been run with.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -134,7 +193,9 @@ def read_study(path: str | Path) -> Study:
         raise FileNotFoundError(f"there is no study {path.name} in {folder}; {RUN} `make study`")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        rows = [_row(name, stored) for name, stored in content["steps"].items()]
+        steps = content["steps"]
+        seeds = set.intersection(*({run["seed"] for run in stored["runs"]} for stored in steps.values()))
+        rows = [_row(name, stored, seeds, content.get("num_images", 0)) for name, stored in steps.items()]
         return Study(rows, content["about"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
@@ -142,8 +203,8 @@ def read_study(path: str | Path) -> Study:
         ) from error
 
 
-def _row(name: str, stored: dict[str, Any]) -> Row:
-    runs = stored["runs"]
+def _row(name: str, stored: dict[str, Any], seeds: set[int], num_images: int) -> Row:
+    runs = sorted((run for run in stored["runs"] if run["seed"] in seeds), key=lambda run: run["seed"])
     return Row(
         name,
         stored["compared_with"],
@@ -152,4 +213,7 @@ def _row(name: str, stored: dict[str, Any]) -> Row:
         tuple(run["valid_accuracy"] for run in runs),
         tuple(run["seconds"] for run in runs),
         tuple(tuple(run["curve"]) for run in runs),
+        tuple(base64.b64decode(run["right"]) for run in runs if "right" in run),
+        num_images,
+        tuple(tuple(map(tuple, run["halves"])) for run in runs if "halves" in run),
     )

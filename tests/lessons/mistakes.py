@@ -21,6 +21,17 @@ WARM_UP = """warm_up = num_steps // 5
     """
 AVERAGE = "with torch.no_grad():\n        for a, w in zip(average, weights):\n            "
 
+CONVOLVE = """height, width = image.shape
+    result = torch.zeros(height - 2, width - 2)
+    for row in range(height - 2):
+        for column in range(width - 2):
+            window = image[row : row + {size}, column : column + {size}]
+            result[row, column] = ({value}).sum()
+    return result"""
+BATCH_NORM = """mean = values.mean(dim={dim}, keepdim=True)
+    variance = values.var(dim={dim}, keepdim=True, correction=0)
+    return (values - mean) / (variance + 1e-5).sqrt() * {how}"""
+
 MISTAKES = {
     "num_pixels": [
         ("return width + height", "the sum"),
@@ -376,6 +387,64 @@ MISTAKES = {
             "for k in range(patience))",
             "epochs in a row that fall",
         ),
+    "convolve": [
+        (
+            "return torch.nn.functional.conv2d(image[None, None], kernel[None, None], padding=1)[0, 0]",
+            "6 by 5",
+        ),
+        (CONVOLVE.format(size=3, value="window * kernel").replace(".sum()", ""), "raised"),
+        (CONVOLVE.format(size=3, value="window.sum() * kernel"), "multiply first"),
+        (CONVOLVE.format(size=3, value="window * kernel.T"), "on its side"),
+        (CONVOLVE.format(size=3, value="window * kernel.flip(0, 1)"), "turned by half"),
+        (CONVOLVE.format(size=3, value="window * kernel / 9"), "mean of nine"),
+        (CONVOLVE.format(size=3, value="window"), "the kernel is not in it"),
+        (CONVOLVE.format(size=2, value="window * kernel"), "RuntimeError: the size of tensor a"),
+        (
+            CONVOLVE.format(size=3, value="window * kernel").replace("row : row + 3", "0 : 3"),
+            "not the numbers",
+        ),
+        (CONVOLVE.format(size=3, value="image[:3, :3] * kernel"), "stands still"),
+        ("height, width = image.shape\n    return torch.zeros(height - 2, width - 2)", "nothing is written"),
+        ("height, width = image.shape\n    return torch.zeros(height // 2, width // 2)", "3 by 2"),
+    ],
+    "batch_norm": [
+        (
+            "return (values - values.mean()) / (values.var(correction=0) + 1e-5).sqrt() * scale + shift",
+            "of all",
+        ),
+        (BATCH_NORM.format(dim="0", how="scale + shift"), "of each pixel"),
+        (BATCH_NORM.format(dim="(1, 2, 3)", how="scale + shift"), "of each image"),
+        (BATCH_NORM.format(dim="(2, 3)", how="scale + shift"), "of each map alone"),
+        (BATCH_NORM.format(dim="(0, 2, 3)", how="scale"), "the shift is missing"),
+        (BATCH_NORM.format(dim="(0, 2, 3)", how="1 + shift"), "the scale is missing"),
+        (BATCH_NORM.format(dim="(0, 2, 3)", how="1"), "scale and shift are not used"),
+        (BATCH_NORM.format(dim="(0, 2, 3)", how="shift + scale"), "changed places"),
+        (
+            BATCH_NORM.format(dim="(0, 2, 3)", how="scale + shift").replace(", correction=0", ""),
+            "correction=0",
+        ),
+        (BATCH_NORM.format(dim="(0, 2, 3)", how="scale + shift").replace(".sqrt()", ""), "square root"),
+        (BATCH_NORM.format(dim="(0, 2, 3)", how="scale + shift").replace(", keepdim=True", ""), "raised"),
+    ],
+    "mirror_some": [
+        ("images[coins] = images[coins].flip(-1)\n    return images", "an argument has changed"),
+        ("return images.flip(-1)", "every image"),
+        ("return images[coins].flip(-1)", "it has (3, 1, 4, 5)"),
+        ("images = images.clone()\n    images[coins] = images[coins].flip(2)\n    return images", "heads"),
+        ("images = images.clone()\n    images[coins].flip(-1)\n    return images", "no image is mirrored"),
+        ("images = images.clone()\n    images[~coins] = images[~coins].flip(-1)\n    return images", "False"),
+        ("return torch.where(coins[:, None, None, None], images.flip(0), images)", "changed places"),
+        ("return torch.where(coins, images.flip(-1), images)", "raised"),
+    ],
+    "two_views": [
+        ("return model(images) + model(images.flip(-1))", "added up"),
+        ("return model(images.flip(-1))", "mirror images alone"),
+        ("return model(images)", "of the images alone"),
+        ("return (model(images) + model(images.flip(2))) / 2", "on its head"),
+        ("return (model(images) + model(images.flip(0))) / 2", "another order"),
+        ("return (model(images).softmax(1) + model(images.flip(-1)).softmax(1)) / 2", "probabilities"),
+        ("return ((model(images) + model(images.flip(-1))) / 2).argmax(dim=1)", "it has (5,)"),
+        ("return torch.stack([model(images), model(images.flip(-1))])", "it has (2, 5, 3)"),
     ],
 }
 """Name of the task → bodies of a function, and words of what it is told."""

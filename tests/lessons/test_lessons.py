@@ -66,6 +66,7 @@ def test_the_lessons_of_the_course_are_here():
         "04_optimizer",
         "05_training_loop",
         "06_better_training",
+        "07_model_for_images",
     ]
 
 
@@ -372,7 +373,7 @@ def test_times_of_the_map_agree_with_the_lessons():
         assert f"**Time:** about {minutes} minutes" in text_of(read(NOTEBOOKS / name))
 
 
-@pytest.mark.parametrize("path", SECOND_EDITION, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_stated_times_are_those_that_were_counted(path):
     counted = row(path)
     assert counted.stated == to_state(counted.counted), counted

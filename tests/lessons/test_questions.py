@@ -8,7 +8,6 @@ import pytest
 
 from fmnist_helpers.course import strip
 from tests.lessons.questions import is_gated, leaks, undeclared
-from tests.lessons.test_lessons import SECOND_EDITION
 from tests.tools.course import LESSONS, NOTEBOOKS
 
 
@@ -25,7 +24,7 @@ def test_no_answer_stands_before_its_question_is_answered(lesson):
     assert leaks(lesson) == []
 
 
-@pytest.mark.parametrize("path", SECOND_EDITION, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_lessons_ask_for_three_committed_answers_and_declare_each(path):
     lesson = read(path)
     assert sum(map(is_gated, lesson["cells"])) >= 3

@@ -1,7 +1,7 @@
 """What the minutes of the tutorial's ten epochs buy: ``OMP_NUM_THREADS=1 python -m tests.measure.budget``.
 
 In turn, once for each seed and on one thread: the tutorial's listing, ten epochs with a test after each, and the final
-recipe of lesson 06, which may take no longer. Both clocks start before the data is read. The recipe was chosen on the
+recipe of lesson 07, which may take no longer. Both clocks start before the data is read. The recipe was chosen on the
 validation split (``study``); the test split is used once a run, at its end.
 
 A second run of the recipe finds out when it passes the accuracy at which the tutorial ends, and 88 and 90 %, on the
@@ -144,7 +144,7 @@ def summary(tutorial: list[Result], recipe: list[Result], passed: list[dict[floa
 
 def report(figures: dict[str, Any]) -> str:
     """Return the figures as a table, and what share of the tutorial's time the recipe takes."""
-    titles = {"tutorial": "the tutorial's ten epochs", "recipe": "the final recipe of lesson 06"}
+    titles = {"tutorial": "the tutorial's ten epochs", "recipe": "the final recipe of lesson 07"}
     lines = [f"{'':30s} {'seconds':>22s} {'test accuracy in %':>30s}"]
     for name, title in titles.items():
         seconds = median_and_range([run["seconds"] for run in figures[name]], 1)

@@ -1,29 +1,36 @@
-"""Carry out the study of lesson 06 and store it: ``make study``, or ``python -m tests.measure.study``.
+"""Carry out the study of lessons 06 and 07 and store it: ``make study``, or ``python -m tests.measure.study``.
 
-    python -m tests.measure.study                       # the real data, three seeds, about half an hour
+    python -m tests.measure.study                       # the real data, five seeds, one to three hours
     python -m tests.measure.study --source standin --output /tmp/study.json
     python -m tests.measure.study --only shuffling CNN  # some steps; the others are kept
 
 Each recipe of ``fmnist_helpers.recipes.study.STEPS`` is trained with every seed on one thread. The results are
-stored after each run, so that a study that was stopped goes on where it was. Only the validation split is looked at.
+stored after each run, seed by seed, so that a study that was stopped goes on where it was. Only the validation split is
+looked at. Stored of each run: which of its images were named correctly, and the processor's time, because what else a
+shared machine does would be in the wall time.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
+from torch.utils.data import DataLoader
 
 import fmnist_helpers as helpers
-from fmnist_helpers.recipes.recipe import build_model, train_recipe
+from fmnist_helpers.recipes.recipe import Recipe, build_model, train_recipe
 from fmnist_helpers.recipes.study import STEPS, Study, read_study
 from fmnist_helpers.runtime import has_bfloat16, processor, versions
 from tests.measure.results import store
@@ -48,6 +55,7 @@ def about(source: str, num_train: int | None) -> dict[str, Any]:
         "split": f"{num_train or 55_000:,} training images, 5,000 for validation",
         "machine": f"{machine}, bfloat16 {bfloat16}",
         "versions": versions(),
+        "seconds": "of the processor, median of the seeds",
     }
 
 
@@ -58,7 +66,7 @@ def open_study(path: Path, header: dict[str, Any], fresh: bool) -> dict[str, Any
         ValueError: if the file holds another study, whose runs cannot stand beside new ones, or none.
     """
     if fresh or not path.exists():
-        return {"about": header, "steps": {}}
+        return {"about": header, "num_images": 0, "steps": {}}
     try:
         read_study(path)
     except ValueError as error:
@@ -130,19 +138,59 @@ def _run_step(
     )
     if any(run["seed"] == seed for run in stored["runs"]):
         return
-    run = train_recipe(step.recipe, root, seed, progress=False, **limits)
+    valid_loader = helpers.make_loaders(root, 1000, num_valid=limits.get("num_valid", 5000)).valid
+    content["num_images"] = len(valid_loader.dataset)
+    halves = Halves(step.recipe, valid_loader, limits.get("num_train"))
+    run = train_recipe(step.recipe, root, seed, progress=False, after_step=halves, **limits)
     if run.history.interrupted:
         # What was stopped half-way is no measurement of the recipe.
         raise KeyboardInterrupt
-    print(f"seed {seed}, {name:20s} {run.valid_accuracy:7.2%} {run.seconds:6.1f} s", flush=True)
+    seconds = run.processor_seconds - halves.seconds
+    print(f"seed {seed}, {name:20s} {run.valid_accuracy:7.2%} {seconds:6.1f} s", flush=True)
     stored["runs"].append(
         {
             "seed": seed,
             "valid_accuracy": run.valid_accuracy,
-            "seconds": run.seconds,
+            "seconds": seconds,
             "curve": run.history.column("valid_accuracy"),
+            **({"halves": halves.accuracies} if step.recipe.patience is not None else {}),
+            "right": base64.b64encode(np.packbits(named_correctly(run.model, valid_loader))).decode(),
         }
     )
+
+
+def named_correctly(model: nn.Module, loader: DataLoader) -> np.ndarray:
+    """Return for each image of ``loader``, in its order, whether ``model`` names it correctly."""
+    model.eval()
+    with torch.no_grad():
+        right = [model(images).argmax(dim=1) == labels for images, labels in loader]
+    return torch.cat(right).numpy()
+
+
+class Halves:
+    """Notes after each epoch of a recipe that chooses one how good each half of the validation images finds it.
+
+    Attributes:
+        accuracies: for each epoch, those on the images at even and at odd places.
+        seconds: the processor time that this took.
+    """
+
+    def __init__(self, recipe: Recipe, valid_loader: DataLoader, num_train: int | None) -> None:
+        self.accuracies: list[tuple[float, float]] = []
+        self.seconds = 0.0
+        self._loader, self._chooses, self._step = valid_loader, recipe.patience is not None, 0
+        self._steps_per_epoch = -(-(num_train or 55_000) // recipe.batch_size)
+
+    def __call__(self, model: nn.Module) -> None:
+        """Count a step; what ``train_recipe`` calls after each."""
+        self._step += 1
+        if not self._chooses or self._step % self._steps_per_epoch:
+            return
+        start = time.process_time()
+        right = named_correctly(model, self._loader)
+        model.train()
+        self.accuracies.append((float(right[0::2].mean()), float(right[1::2].mean())))
+        self.seconds += time.process_time() - start
 
 
 def _store(path: Path, content: dict[str, Any]) -> None:
@@ -155,7 +203,7 @@ def main() -> None:
     """Run what is asked for, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", choices=SOURCES, default=default_source())
-    parser.add_argument("--seeds", type=int, default=3, help="how many")
+    parser.add_argument("--seeds", type=int, default=5, help="how many")
     parser.add_argument("--only", nargs="*", default=list(STEPS), metavar="STEP", help="these steps only")
     parser.add_argument("--num-train", type=int, help="so many training images only, for a trial")
     parser.add_argument("--output", type=Path, help="where to store (default: notebooks/results)")

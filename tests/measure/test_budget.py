@@ -128,10 +128,15 @@ def test_the_command_refuses_nothing_to_do(tiny_root, monkeypatch, option, messa
 # --- ways to compute the same
 
 
-def test_every_way_computes_the_same_recipe():
-    recipe = STEPS[FINAL].recipe
-    for way in cnn_steps.ways().values():
+@pytest.mark.parametrize("in_hardware", [False, True])
+def test_every_way_computes_the_same_recipe(monkeypatch, in_hardware):
+    monkeypatch.setattr(cnn_steps, "has_bfloat16", lambda: in_hardware)
+    recipe, ways = STEPS[FINAL].recipe, cnn_steps.ways()
+    for way in ways.values():
         assert replace(way, channels_last=recipe.channels_last, bfloat16=recipe.bfloat16) == recipe
+    # Imitated, it would be timed as what it is not.
+    assert any(way.bfloat16 for way in ways.values()) is in_hardware
+    assert sum(name.endswith(cnn_steps.COMPILED) for name in ways) == 2
 
 
 def test_ways_are_measured_and_a_missing_compiler_is_said_aloud(monkeypatch, capsys):
@@ -143,7 +148,7 @@ def test_ways_are_measured_and_a_missing_compiler_is_said_aloud(monkeypatch, cap
 
     monkeypatch.setattr(torch, "compile", no_compiler)
     measured = cnn_steps.measure(batch_size=4, rounds=3)
-    assert list(measured) == [name for name in cnn_steps.ways() if name != cnn_steps.COMPILED]
+    assert list(measured) == [name for name in cnn_steps.ways() if not name.endswith(cnn_steps.COMPILED)]
     assert all(0 < way["least"] <= way["median"] for way in measured.values())
     assert "torch.compile does not work here (RuntimeError)" in capsys.readouterr().out
 
@@ -157,12 +162,23 @@ def test_the_report_compares_with_float32():
     assert lines[2].split() == ["both", "10.0", "4.00", "1.00"]
 
 
-# --- what lesson 06 reads
+def test_figures_of_a_machine_replace_its_own_and_leave_those_of_others(tmp_path):
+    path, way = tmp_path / "steps.json", {"first": 1.0, "median": 0.04, "least": 0.01}
+    for machine, ways in (("one", {"a": way}), ("other", {"b": way}), ("one", {"c": way})):
+        cnn_steps.write({"machine": machine}, ways, path)
+    stored = json.loads(path.read_text())["machines"]
+    assert [(one["about"]["machine"], list(one["ways"])) for one in stored] == [
+        ("other", ["b"]),
+        ("one", ["c"]),
+    ]
+
+
+# --- what lesson 07 reads
 
 
 def test_the_stored_figures_are_of_the_real_data_and_of_todays_recipe():
     stored = json.loads((RESULTS / "budget_real.json").read_text())
     assert stored["about"]["data"] == "real"
     assert len(stored["tutorial"]) == len(stored["recipe"]) >= 3
-    ways = json.loads(cnn_steps.STORED.read_text())["ways"]
-    assert list(ways) == list(cnn_steps.ways())
+    measured = {name for one in json.loads(cnn_steps.STORED.read_text())["machines"] for name in one["ways"]}
+    assert {"float32", "float32, compiled", "bfloat16", "both", "both, compiled"} <= measured

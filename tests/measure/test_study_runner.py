@@ -42,6 +42,10 @@ def test_every_step_is_run_with_every_seed(two_steps, tiny_root, tmp_path):
     assert [[len(curve) for curve in row.curves] for row in study.values()] == [[1, 1], [2, 2]]
     assert study["second"].compared_with == "first"
     assert study["first"].num_parameters == 669_706
+    for row in study.values():
+        # What is stored of the single images is what the accuracy counts.
+        assert row.right.shape == (2, 100)
+        assert row.right.mean(axis=1).tolist() == pytest.approx(list(row.accuracies))
     again = carry_out(tiny_root, path, fresh=True)
     assert [row.curves for row in again.values()] == [row.curves for row in study.values()]
 
@@ -71,7 +75,7 @@ def test_a_run_that_was_stopped_half_way_is_not_stored(two_steps, tiny_root, tmp
         raise KeyboardInterrupt
 
     original = runner.train_recipe
-    monkeypatch.setattr(runner, "train_recipe", lambda *a, **o: original(*a, **o, after_step=stop))
+    monkeypatch.setattr(runner, "train_recipe", lambda *a, **o: original(*a, **{**o, "after_step": stop}))
     with pytest.raises(KeyboardInterrupt):
         carry_out(tiny_root, tmp_path / "study.json")
     assert not (tmp_path / "study.json").exists()
@@ -88,9 +92,9 @@ def test_a_changed_recipe_is_measured_anew_and_the_others_are_kept(
     }
     for module in (studies, runner):
         monkeypatch.setattr(module, "STEPS", changed)
-    after = carry_out(tiny_root, path, seeds=[0])
+    after = carry_out(tiny_root, path, seeds=[0, 1])
     assert after["first"] == before["first"]
-    assert [len(curve) for curve in after["second"].curves] == [3]
+    assert [len(curve) for curve in after["second"].curves] == [3, 3]
 
 
 def test_runs_of_another_machine_are_not_mixed_in(two_steps, tiny_root, tmp_path):
@@ -134,10 +138,36 @@ def test_the_stand_in_is_used_when_asked_for_and_never_in_silence(monkeypatch, a
 
 def test_the_machine_of_the_stored_study_is_known_again(monkeypatch):
     stored = read_study(RESULTS / "study_real.json").about
+    seconds = stored.pop("seconds")
     name, _, bfloat16 = stored["machine"].partition(", 1 thread")
     monkeypatch.setattr(runner, "processor", lambda: f"{name}, 2 cores, 1 thread")
     monkeypatch.setattr(runner, "has_bfloat16", lambda: "not" not in bfloat16)
     header = runner.about("real", None)
+    assert header.pop("seconds").partition(",")[0] in ("of the processor", seconds)
     assert re.fullmatch(r"Python \S+, torch \S+, torchvision \S+", header["versions"])
     assert {**header, "versions": stored["versions"]} == stored
     assert runner.about("standin", 1000)["split"].startswith("1,000 training images")
+
+
+def test_only_seeds_that_every_step_has_are_read(two_steps, tiny_root, tmp_path):
+    path = tmp_path / "study.json"
+    both = carry_out(tiny_root, path, seeds=[0])
+    more = carry_out(tiny_root, path, names=["first"], seeds=[0, 1])
+    assert more == both and more.num_seeds == 1
+
+
+def test_halves_are_noted_after_each_epoch_where_an_epoch_is_chosen(monkeypatch, tiny_root, tmp_path):
+    plain = Recipe(num_epochs=2, batch_size=25, learning_rate=0.1)
+    steps = {
+        "plain": Step("plain", None, plain),
+        "patient": Step("patient", "plain", replace(plain, num_epochs=4, patience=4)),
+    }
+    for module in (studies, runner):
+        monkeypatch.setattr(module, "STEPS", steps)
+    study = carry_out(tiny_root, tmp_path / "study.json", list(steps))
+    assert study["plain"].halves == () and study.elsewhere("plain") is None
+    for halves, curve in zip(study["patient"].halves, study["patient"].curves, strict=True):
+        assert [sum(two) / 2 for two in halves] == pytest.approx(list(curve))
+    assert len(study.elsewhere("patient").on_others) == 4
+    # Looking on changes nothing: the first epochs are those of the recipe that chooses none.
+    assert [curve[:2] for curve in study["patient"].curves] == list(study["plain"].curves)

@@ -51,6 +51,8 @@ def test_the_stored_study_is_whole_and_of_todays_recipes():
         assert len(row.accuracies) >= 3
         assert all(0.1 < value < 1 for value in row.accuracies)
         assert all(seconds > 0 for seconds in row.seconds)
+        if row.bits:
+            assert row.right.mean(axis=1).tolist() == pytest.approx(list(row.accuracies), abs=1e-5)
         for curve in row.curves:
             assert len(curve) == row.recipe["num_epochs"] or row.recipe["patience"]
 
@@ -82,29 +84,26 @@ def content(**runs):
 
 def test_means_deviations_gains_and_table(tmp_path):
     path = tmp_path / "study.json"
-    path.write_text(json.dumps(content(the_tutorial=[(0.5, 10), (0.6, 30), (0.7, 11)], shuffling=[(0.8, 9)])))
+    path.write_text(
+        json.dumps(
+            content(the_tutorial=[(0.5, 10), (0.6, 30), (0.7, 11)], shuffling=[(0.7, 9), (0.8, 9), (0.9, 9)])
+        )
+    )
     study = read_study(path)
-    tutorial, shuffling = study.values()
+    tutorial = study["the_tutorial"]
     assert tutorial.mean == pytest.approx(0.6)
     assert tutorial.deviation == pytest.approx(statistics.stdev([0.5, 0.6, 0.7]))
     assert tutorial.median_seconds == 11
-    assert shuffling.deviation == 0
+    assert (study.num_seeds, study.num_comparisons) == (3, 1)
     assert study.gain("the_tutorial") is None
     assert study.gain("shuffling") == pytest.approx(0.2)
     head, first, second = str(study).splitlines()
-    assert head.split() == ["step", "changes", "valid", "accuracy", "gain", "seconds", "parameters"]
-    assert first.split() == ["the_tutorial", "60.00", "±", "10.00", "%", "11.0", "1,234"]
-    assert second.split() == [
-        "shuffling",
-        "the_tutorial",
-        "80.00",
-        "±",
-        "0.00",
-        "%",
-        "+20.00",
-        "9.0",
-        "1,234",
-    ]
+    words = "step changes valid accuracy gain ± by chance seconds parameters"
+    assert head.split() == words.split()
+    assert first.split() == ["the_tutorial", "60.00", "±", "10.00", "%", "11", "1,234"]
+    assert second.split()[:7] == ["shuffling", "the_tutorial", "80.00", "±", "10.00", "%", "+20.00"]
+    assert second.split()[8:] == ["9", "1,234"]
+    assert "<summary>The whole table</summary>" in study._repr_html_() and head in study._repr_html_()
 
 
 def test_a_missing_study_says_where_it_was_looked_for_and_how_to_get_one(tmp_path, monkeypatch):

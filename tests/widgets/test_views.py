@@ -44,6 +44,7 @@ def every_part(root):
         widgets.RangeTest(fh.NeuralNetwork, make),
         widgets.TrainingDashboard(model, loaders.train, loaders.valid, nn.CrossEntropyLoss(), optimizer, 2),
         broken,
+        widgets.ConvolutionWindow(images[0, 0], {"upright edges": torch.tensor([[1.0, 0, -1]] * 3)}),
         widgets.StudyExplorer(read_study(RESULTS / "study_real.json")),
     ]
 
