@@ -42,6 +42,8 @@ SECTIONS = {
     "validation": ("Lesson 05, section 6", "With a validation split"),
     "test_once": ("Lesson 05, section 7", "The test split, once"),
     "saving": ("Lesson 05, section 8", "Save, load, predict"),
+    "own_pictures": ("Lesson 08, section 3", "Pictures of your own"),
+    "trained_start": ("Lesson 08, section 5", "Trained weights to start from"),
     "logit_slopes": ("Lesson 03, section 5", "What a logit does to the loss"),
 }
 """Where to read again: the lesson and section, and its title (a test compares them with the lessons)."""

@@ -28,6 +28,7 @@ LESSONS = (
     "turns02_model",
     "turns03_loss",
     "turns04_optimizer",
+    "turns08_on_your_own",
 )
 KEEPS = ("STORE_FAST", "STORE_DEREF", "RETURN_VALUE", "RETURN_CONST")
 """What Python does with a value that is given a name or handed back."""

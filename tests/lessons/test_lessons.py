@@ -72,6 +72,7 @@ def test_the_lessons_of_the_course_are_here():
         "04_optimizer",
         "05_training_loop",
         "06_better_training",
+        "08_on_your_own",
     ]
 
 
