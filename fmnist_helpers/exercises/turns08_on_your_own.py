@@ -9,17 +9,13 @@ from fmnist_helpers.exercises.turns import Called, turn
 
 
 def prepare(picture):
-    small = torch.nn.functional.interpolate(
-        picture[None].float(), size=(28, 28), mode="bilinear", antialias=True
-    )[0]  # (3, 28, 28), from 0 to 255
-    grey = small.mean(dim=0, keepdim=True)
+    grey = picture.float().mean(dim=0, keepdim=True)
     return 1 - grey / 255
 
 
 @turn(prepare, "own_pictures")
 def judge_prepare(called: Called) -> str:
     generator = torch.Generator().manual_seed(0)
-    # Of its own size already, so that only what the learner does to the numbers decides.
     picture = torch.randint(10, 200, (3, 28, 28), generator=generator, dtype=torch.uint8)
     seen = called(picture.clone())
     shape = tuple(seen.array.shape) if seen.array else None
@@ -96,9 +92,7 @@ def judge_get_sample(called: Called) -> str:
         if image.text is not None:
             called.fail(
                 f"the first part is {image.shown}, the path itself, and nobody has read the picture.",
-                hints=Hints(
-                    "What does self.read do?", "It takes the path of a picture and gives the image."
-                ),
+                hints=Hints("What does self.read do?", "It takes the path of a picture and gives the image."),
             )
         found = called.tensor(image, (1, 2, 2), "the image")
         if float(found[0, 0, 0]) != float(path[:-4]):
@@ -171,12 +165,13 @@ def start_from(model, num_classes):
 
 @turn(start_from, "trained_start")
 def judge_start_from(called: Called) -> str:
-    model = torch.nn.Module()
-    model.features, model.head = torch.nn.Linear(6, 4), torch.nn.Linear(4, 3)
-    old = model.features.weight.detach().clone()
+    # New layers draw their weights, and the lesson's random numbers stay as they are.
     with torch.random.fork_rng(devices=[]):
+        model = torch.nn.Module()
+        model.features, model.head = torch.nn.Linear(6, 4), torch.nn.Linear(4, 3)
+        old = model.features.weight.detach().clone()
         seen = called(model, 5, may_change=True)
-    if not seen.is_a("Module"):
+    if seen.type != "Module":
         called.fail(f"the model should come back, and what came back is {seen.name}.")
     head = model.head
     if not isinstance(head, torch.nn.Linear) or head.weight.shape != (5, 4):
