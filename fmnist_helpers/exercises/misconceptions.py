@@ -45,6 +45,8 @@ SECTIONS = {
     "convolution": ("Lesson 07, section 1", "Convolution: a window that moves"),
     "batch_normalisation": ("Lesson 07, section 3", "Batch normalisation"),
     "augmentation": ("Lesson 07, section 5", "More from the same images"),
+    "own_pictures": ("Lesson 08, section 3", "Pictures of your own"),
+    "trained_start": ("Lesson 08, section 5", "Trained weights to start from"),
     "logit_slopes": ("Lesson 03, section 5", "What a logit does to the loss"),
     "spread": ("Lesson 06, section 2", "Spread before gain"),
     "schedules": ("Lesson 06, section 5", "A schedule"),

@@ -31,6 +31,7 @@ LESSONS = (
     "turns05_training_loop",
     "turns06_better_training",
     "turns07_model_for_images",
+    "turns08_on_your_own",
 )
 KEEPS = ("STORE_FAST", "STORE_DEREF", "RETURN_VALUE", "RETURN_CONST")
 """What Python does with a value that is given a name or handed back."""

@@ -7,12 +7,12 @@ import statistics
 from collections.abc import Mapping
 
 import numpy as np
-from fmnist_helpers.widgets.toolkit import Dropdown
 from torch import Tensor, nn
 
 from fmnist_helpers.recipes.study import Row, Study
 from fmnist_helpers.widgets.chart import line_chart
 from fmnist_helpers.widgets.controls import Slider
+from fmnist_helpers.widgets.toolkit import Dropdown
 from fmnist_helpers.widgets.views import (
     Caption,
     Interactive,

@@ -329,6 +329,7 @@ MISTAKES = {
         (EVAL + "return means[-1], sum(hits) / n", "of the last batch came back"),
         (EVAL + "return total / n", "what came back is float"),
         (EVAL + "return sum(hits) / n, total / n", "the mean loss is"),
+    ],
     "standard_error": [
         ("return accuracy * (1 - accuracy) / num_images", "without its square root"),
         ("return (accuracy * (1 - accuracy)) ** 0.5", "of a single image"),
@@ -387,6 +388,7 @@ MISTAKES = {
             "for k in range(patience))",
             "epochs in a row that fall",
         ),
+    ],
     "convolve": [
         (
             "return torch.nn.functional.conv2d(image[None, None], kernel[None, None], padding=1)[0, 0]",
@@ -445,6 +447,75 @@ MISTAKES = {
         ("return (model(images).softmax(1) + model(images.flip(-1)).softmax(1)) / 2", "probabilities"),
         ("return ((model(images) + model(images.flip(-1))) / 2).argmax(dim=1)", "it has (5,)"),
         ("return torch.stack([model(images), model(images.flip(-1))])", "it has (2, 5, 3)"),
+    ],
+    "prepare": [
+        ("return 1 - picture.float().mean(dim=0) / 255", "the axis for the channel is gone"),
+        ("return 1 - picture.float() / 255", "there are still three channels"),
+        ("return 1 - picture.mean(dim=0, keepdim=True) / 255", "RuntimeError: mean()"),
+        ("return picture.float().mean(dim=0, keepdim=True) / 255", "still dark on light"),
+        ("return 255 - picture.float().mean(dim=0, keepdim=True)", "still go up to 255"),
+        ("return 1 - picture.float().mean(dim=0, keepdim=True)", "before they were divided by 255"),
+        ("return 1 - picture.float().sum(dim=0, keepdim=True) / 255", "added up"),
+        (
+            "grey = picture.float().mean(dim=0, keepdim=True)\n    return 1 - grey / grey.max()",
+            "the largest value of this picture",
+        ),
+        ("return -picture.float().mean(dim=0, keepdim=True) / 255", "the whole range lies below 0"),
+        ("return 1 - picture[:1].float() / 255", "the values are not"),
+        ("grey = 1 - picture.float().mean(dim=0, keepdim=True) / 255", "None (is a return missing?)"),
+    ],
+    "get_sample": [
+        ("return self.read(self.paths[index])", "the image, the label should come back"),
+        ("return self.paths[index], self.labels[index]", "nobody has read the picture"),
+        ("return self.labels[index], self.read(self.paths[index])", "the label came first"),
+        ("return self.read(self.paths[0]), self.labels[index]", "it shows another picture"),
+        ("return self.read(self.paths[index]), self.labels", "the label should be a Python number"),
+        ("return self.read(self.paths[index]), index", "the label of sample 1 is 1, not 0"),
+        (
+            "images = [self.read(path) for path in self.paths]\n    return images[index], self.labels[index]",
+            "3 pictures were read for one sample",
+        ),
+        ("return read(self.paths[index]), self.labels[index]", "NameError"),
+    ],
+    "renumber": [
+        (
+            "return [folder_classes.index(name) for name in classes if name in folder_classes]",
+            "the other way",
+        ),
+        ("return list(range(len(folder_classes)))", "own numbers once more"),
+        ("return [name for name in classes if name in folder_classes]", "the list holds names"),
+        ("return {name: classes.index(name) for name in folder_classes}", "a list was asked for"),
+        ("return classes.index(folder_classes)", "ValueError"),
+        ("return [classes.index(name) for name in sorted(classes)]", "should have 2 parts"),
+        ("return [classes.index(name) + 1 for name in folder_classes]", "for the folders"),
+    ],
+    "start_from": [
+        ("model.head = torch.nn.Linear(model.head.in_features, num_classes)\n    return model", "not frozen"),
+        (
+            "model.head = torch.nn.Linear(model.head.in_features, num_classes)\n"
+            "    model.requires_grad_(False)\n    return model",
+            "the new head is frozen, too",
+        ),
+        ("model.requires_grad_(False)\n    return model", "the head should be (5, 4), and it is (3, 4)"),
+        (
+            "model.requires_grad_(False)\n"
+            "    model.head = torch.nn.Linear(num_classes, model.head.in_features)\n    return model",
+            "and it is (4, 5)",
+        ),
+        (
+            "model.requires_grad_(False)\n    model.head = torch.nn.Linear(model.head.in_features, num_classes)",
+            "the model should come back",
+        ),
+        (
+            "model.requires_grad_(False)\n    return torch.nn.Linear(model.head.in_features, num_classes)",
+            "the model should come back, and what came back is Linear",
+        ),
+        (
+            "model.features.weight.requires_grad_(False)\n"
+            "    model.head = torch.nn.Linear(model.head.in_features, num_classes)\n    return model",
+            "not frozen",
+        ),
+        ("model.requires_grad = False\n    return model", "the head should be (5, 4)"),
     ],
 }
 """Name of the task → bodies of a function, and words of what it is told."""

@@ -67,6 +67,7 @@ def test_the_lessons_of_the_course_are_here():
         "05_training_loop",
         "06_better_training",
         "07_model_for_images",
+        "08_on_your_own",
     ]
 
 
