@@ -8,8 +8,9 @@ import sys
 from fmnist_helpers.widgets.lesson01_data import BatchBrowser, ImageBrowser
 from fmnist_helpers.widgets.lesson02_model import LayerPath
 from fmnist_helpers.widgets.lesson03_loss import LogitExplorer
-from fmnist_helpers.widgets.lesson04_optimizer import OptimizerRace, RangeTest
+from fmnist_helpers.widgets.lesson04_optimizer import OptimizerRace
 from fmnist_helpers.widgets.lesson05_training_loop import BreakTheLoop, TrainingDashboard, watch_training
+from fmnist_helpers.widgets.lesson06_better_training import RangeTest
 from fmnist_helpers.widgets.lesson07_model_for_images import ConvolutionWindow, StudyExplorer
 from fmnist_helpers.widgets.prediction import Prediction
 

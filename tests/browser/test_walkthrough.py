@@ -263,7 +263,7 @@ def test_race_of_the_optimisers(opened):
     wait_for(part, "SGD 0.")
 
 
-@only("04_optimizer")
+@only("06_better_training")
 def test_range_test_of_another_optimiser(opened):
     part = opened.part("Which learning rate? A range test")
     assert "SGD" in said(part) and "Adam" not in said(part)
