@@ -43,14 +43,14 @@ format: $(DEV_MARK)  ## put package, tests and notebooks into the house style
 	"$(BIN)/python" -m ruff check --fix .
 	"$(BIN)/python" -m ruff format .
 
-bench: $(BENCH_MARK)  ## measure an epoch here and by other packages, the budget of lesson 06, each lesson (20 minutes)
+bench: $(BENCH_MARK)  ## measure an epoch here and by other packages, the budget of lesson 07, each lesson (20 minutes)
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.speed $(BENCH_OPTIONS)
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.cnn_steps
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.budget
 	"$(BIN)/python" -m tests.measure.lessons
 	"$(BIN)/python" -m tests.measure.lessons --limit-gb 2 || echo "(the run within 2 GB needs the right to make a cgroup)"
 
-study: $(MARK)  ## train every recipe of lesson 06 with three seeds and store the table (half an hour)
+study: $(MARK)  ## train every recipe of lesson 07 with five seeds and store the table (an hour or two)
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.study $(STUDY_OPTIONS)
 
 release: $(GRADING_MARK)  ## write the students' copies of the exercises into classroom/release

@@ -1,6 +1,6 @@
 """Draw the README's picture: ``FMNIST_MIRROR=... python -m tests.measure.readme_figure`` (about a minute).
 
-Left, garments of the test split with the names that the final recipe of lesson 06 gives them. Right, the climb of
+Left, garments of the test split with the names that the final recipe of lesson 07 gives them. Right, the climb of
 the stored study, from the tutorial's recipe to that one.
 """
 
