@@ -368,6 +368,11 @@ MISTAKES = {
             "the average has not changed",
         ),
         ("for a, w in zip(average, weights):\n        a *= decay", "RuntimeError: a leaf Variable"),
+        (
+            "for i in range(len(average)):\n"
+            "        average[i] = decay * average[i] + (1 - decay) * weights[i]",
+            "the average has not changed",
+        ),
         (AVERAGE + "a.copy_((1 - decay) * a + decay * w)", "the two shares are exchanged"),
         (AVERAGE + "a *= decay", "nothing is added"),
         (AVERAGE + "a.copy_(decay * a + w)", "only 1 - decay"),
