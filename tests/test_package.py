@@ -146,7 +146,7 @@ def test_what_a_learner_reads_of_training_needs_only_pytorch():
 
 def test_only_plots_sketches_widgets_and_the_timeline_draw():
     drawing = {module for module in MODULES if IMPORTS_OF[module] & set(DRAW)}
-    known = {"plots", "plots_functions", "figures", "sketch", "exercises.timeline"}
+    known = {"plots", "plots_functions", "figures", "sketch", "recipes.plots_study", "exercises.timeline"}
     assert {one for one in drawing if room(one) != "widgets"} == known
 
 
