@@ -85,6 +85,10 @@ def test_what_is_stored_says_what_the_lesson_says():
     for way in WAYS:
         assert all(((values(way, number) > 0) & (values(way, number) < 1)).all() for number in PER_CLASS)
     leads = [values(WAYS[1], number) - values(WAYS[0], number) for number in PER_CLASS]
-    # Ahead in every run with the fewest pictures, and by less the more there are.
+    # Ahead in every run with the fewest pictures, and by less with many; then fine-tuning is better than freezing.
     assert (leads[0] > 0).all()
-    assert leads[0].mean() > leads[1].mean() > leads[2].mean()
+    assert leads[0].mean() > leads[2].mean() > 0
+    assert values(WAYS[2], PER_CLASS[2]).mean() > values(WAYS[1], PER_CLASS[2]).mean()
+    # Of the new class alone no gain is seen: it goes up in some runs, down in others, within the standard error.
+    found = values(WAYS[1], PER_CLASS[0], "new_found") - values(WAYS[0], PER_CLASS[0], "new_found")
+    assert found.min() < 0 < found.max() and found.mean().abs() < found.std() / len(runs) ** 0.5
