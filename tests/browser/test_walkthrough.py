@@ -315,7 +315,23 @@ def test_broken_loops_beside_the_right_one(opened):
     assert right > 60 and buggy < 25
 
 
-@only("06_better_training")
+@only("07_model_for_images")
+def test_window_moves_over_a_garment(opened):
+    part = opened.part("A window that moves")
+    row, column = map(int, re.search(r"row (\d+), column (\d+)", said(part)).groups())
+    press(part, "row", "ArrowRight")
+    wait_for(part, f"At row {row + 1}, column {column} ")
+    press(part, "column", "ArrowLeft", "ArrowLeft")
+    line = wait_for(part, f"At row {row + 1}, column {column - 2} ")
+    shown = part.get_by_text("sum:").inner_text().removeprefix("sum: ")
+    assert f"add up to {shown}." in line
+    press(part, "row", "Home")
+    press(part, "column", "Home")
+    # The corner of a garment is black.
+    wait_for(part, "At row 0, column 0 the nine products add up to 0.00")
+
+
+@only("07_model_for_images")
 def test_any_two_recipes_of_the_study(opened):
     part = opened.part("Which change paid?")
     assert said(part).startswith("CNN ") and ", one cycle " in said(part)
@@ -331,10 +347,6 @@ def test_any_two_recipes_of_the_study(opened):
     assert part.locator("img").get_attribute("src") != picture
 
 
-ANSWERED = ("00_start_here", "01_data", "02_model", "03_loss", "04_optimizer")
-
-
-@only(*ANSWERED, "05_training_loop", "06_better_training")
 def test_every_prediction_is_committed_by_keyboard_before_its_result_is_shown(opened):
     number = sum("\nPrediction(" in "\n" + cell["source"] for cell in opened.cells())
     verdicts = ("As you predicted.", "Not as you predicted.", "Close.")
@@ -368,7 +380,6 @@ def the(opened: Opened, selector: str, place: int):
     return found.nth(place)
 
 
-@only(*ANSWERED)
 def test_your_turn_by_keyboard(opened):
     """Unwritten, then wrong, then right, each by typing into the cell and Shift+Enter."""
     places = [at for at, cell in enumerate(opened.cells()) if "= your_turn(" in cell["source"]]
