@@ -31,7 +31,7 @@ test: $(DEV_MARK)  ## everything a change must pass: unit tests and every lesson
 		--ignore tests/grading/classes --ignore tests/course/test_lessons_alone.py
 
 browser-test: $(BROWSER_MARK)  ## run every lesson in JupyterLab and Chromium, by keyboard (some minutes)
-	"$(BIN)/python" -m pytest tests/browser -rs
+	"$(BIN)/python" -m pytest tests/browser -rs $(BROWSER_OPTIONS)
 
 hub-test: $(HUB_MARK)  ## take a class through a JupyterHub, in Chromium: needs Linux and root (five minutes)
 	"$(BIN)/python" -m pytest tests/hub --exitfirst --verbose -rsP

@@ -66,6 +66,21 @@ ADVICE = (
         "A row on the left must be as long as a column on the right. Does .T help?",
     ),
     (
+        "not implemented for '(Long|Int|Byte)'",
+        "A function that needs floats got whole numbers: which argument is that?",
+        "A loss takes the logits first, then the labels.",
+    ),
+    (
+        "value tensor of shape",
+        "On the left are the chosen places alone. How many are on the right?",
+        "Choose in the same way on both sides of the equals sign.",
+    ),
+    (
+        "number of sizes provided|expand\\(",
+        "One place takes one number. What stands on the right?",
+        "Is a sum or a mean missing?",
+    ),
+    (
         "must match the size|shape mismatch|broadcast",
         "Write the shapes of both tensors below each other, lined up at the right.",
         "Where they differ, one must be 1. Did an axis disappear, or does keepdim=True keep it?",
@@ -109,6 +124,8 @@ class Called(Check):
     def __init__(self, task: str, section: str, function: Callable) -> None:
         super().__init__(task, section)
         self._function = function
+        self.returned: Any = None
+        """What the last call gave, the object itself."""
 
     def __call__(self, *arguments: Any, may_change: bool = False) -> Seen:
         """Return what the function gives for these arguments.
@@ -116,7 +133,7 @@ class Called(Check):
         The check ends if it raises, or unless ``may_change`` if it changes an argument.
         """
         before = None if may_change else copy.deepcopy(arguments)
-        call, _ = observe.call(self._function, *arguments)
+        call, self.returned = observe.call(self._function, *arguments)
         if call.raised is not None:
             self.fail(
                 f"it raised {call.raised.type}: {call.raised.message}.", hints=_advice(call.raised.message)
@@ -152,6 +169,8 @@ class Called(Check):
 
 
 def _same(before: Any, after: Any) -> bool:
+    if isinstance(before, torch.nn.Module):  # its mode is not looked at
+        return all(map(torch.equal, before.parameters(), after.parameters()))
     if isinstance(before, Tensor):
         return before.shape == after.shape and torch.equal(before, after)
     return before == after

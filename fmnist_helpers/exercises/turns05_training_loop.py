@@ -100,7 +100,16 @@ def judge_evaluate(called: Called) -> str:
     def evaluation(*arguments):
         returned.append(called(*arguments, may_change=True))
 
-    _judge_switches(called, _run(evaluation, small_model(dropout=0.5).train(), trains=False))
+    model = small_model(dropout=0.5).train()
+    _judge_switches(called, _run(evaluation, model, trains=False))
+    if not all(parameter.requires_grad for parameter in model.parameters()):
+        called.fail(
+            "the parameters no longer require a gradient, so the model cannot learn any more.",
+            hints=Hints(
+                "Which of your lines calls requires_grad_?",
+                "A `with torch.no_grad():` block ends by itself; that switch stays.",
+            ),
+        )
     loss, accuracy = called.numbers(returned[0], ["the mean loss", "the accuracy"])
     with torch.no_grad():
         batches = [(small_model()(images), labels) for images, labels in _batches()]

@@ -3,6 +3,7 @@
 import torch
 
 from fmnist_helpers.exercises.check import Hints, Wrong
+from fmnist_helpers.exercises.observation import Seen
 from fmnist_helpers.exercises.turns import Called, turn
 
 
@@ -129,6 +130,14 @@ def judge_average_weights(called: Called) -> str:
         called(list(average), list(weights), decay, may_change=True)
         if not all(torch.equal(one, other) for one, other in zip(weights, given, strict=True)):
             called.fail("the weights of the model have changed, and only their average should.")
+        if not all(one.requires_grad for one in weights):
+            called.fail(
+                "the weights no longer require a gradient, so the model cannot learn any more.",
+                hints=Hints(
+                    "Which of your lines calls requires_grad_?",
+                    "A `with torch.no_grad():` block ends by itself; that switch stays.",
+                ),
+            )
         found = [one.detach() for one in average]
         pairs = list(zip(before, given, strict=True))
         right = [decay * mean + (1 - decay) * weight for mean, weight in pairs]
@@ -175,6 +184,8 @@ RUNS = (
     ([0.5, 0.7, 0.6, 0.5], 3),
     ([0.7, 0.6, 0.65, 0.66], 3),
     ([0.5, 0.7, 0.7, 0.7], 2),
+    ([0.7, 0.5, 0.6, 0.55], 2),
+    ([0.7, 0.6, 0.5, 0.4, 0.3], 2),
 )
 """Accuracies of the epochs so far, and the patience."""
 
@@ -183,9 +194,11 @@ RUNS = (
 def judge_should_stop(called: Called) -> str:
     answers = [called(list(accuracies), patience) for accuracies, patience in RUNS]
     for seen in answers:
-        if seen.truth is None:
-            called.fail(f"True or False should come back, and what came back is {seen.name}.")
-    found = [float(seen.truth) for seen in answers]
+        if _truth(seen) is None:
+            called.fail(
+                f"True or False should come back, and what came back is {seen.name}; bool(...) makes one of a number."
+            )
+    found = [float(_truth(seen)) for seen in answers]
     waited = [len(run) - 1 - run.index(max(run)) for run, _ in RUNS]
     right = [float(wait >= patience) for wait, (_, patience) in zip(waited, RUNS, strict=True)]
     latest = [run[::-1].index(max(run)) for run, _ in RUNS]
@@ -222,6 +235,13 @@ def judge_should_stop(called: Called) -> str:
         ),
     )
     return f"Tried on {len(RUNS)} runs."
+
+
+def _truth(seen: Seen) -> bool | None:
+    """Return the truth value that came back, also in a tensor."""
+    if seen.array is not None and seen.array.dtype == "bool" and seen.array.shape == []:
+        return bool(seen.array.numbers[0])
+    return seen.truth
 
 
 def _falls(run: list[float]) -> int:

@@ -59,6 +59,12 @@ def judge_convolve(called: Called) -> str:
                 "the window stands still: every place of the map has the same number.",
             ),
             Wrong(torch.zeros(4, 3), "the map is 0 everywhere: nothing is written into it."),
+            *(
+                Wrong(
+                    rows * places, "the last row or column of the map is 0: a loop ends one place too early."
+                )
+                for places in _without_the_last_places()
+            ),
         ],
         Wrong(
             None,
@@ -72,6 +78,13 @@ def judge_convolve(called: Called) -> str:
     return "Compared with conv2d, on an image that is not square."
 
 
+def _without_the_last_places() -> list[torch.Tensor]:
+    """Return masks of a map of 4 by 3 that lack its last row, its last column, or both."""
+    row, column = torch.ones(4, 3), torch.ones(4, 3)
+    row[-1], column[:, -1] = 0, 0
+    return [row, column, row * column]
+
+
 def batch_norm(values, scale, shift):
     mean = values.mean(dim=(0, 2, 3), keepdim=True)
     variance = values.var(dim=(0, 2, 3), keepdim=True, correction=0)
@@ -82,15 +95,17 @@ def batch_norm(values, scale, shift):
 def judge_batch_norm(called: Called) -> str:
     generator = torch.Generator().manual_seed(0)
     values = 3 * torch.randn(4, 3, 2, 2, generator=generator) + torch.arange(3.0)[:, None, None]
+    # A channel that hardly varies, so that the small number under the root matters.
+    values[:, 0] /= 1000
     scale, shift = torch.tensor([0.5, 2.0, 3.0])[:, None, None], torch.tensor([1.0, -1.0, 4.0])[:, None, None]
     found = called.tensor(called(values.clone(), scale.clone(), shift.clone()), (4, 3, 2, 2), "the result")
 
-    def normed(dim, correction=0, power=0.5, times=scale, plus=shift):
+    def normed(dim, correction=0, power=0.5, times=scale, plus=shift, small=1e-5):
         mean, variance = (
             values.mean(dim=dim, keepdim=True),
             values.var(dim=dim, keepdim=True, correction=correction),
         )
-        return (values - mean) / (variance + 1e-5) ** power * times + plus
+        return (values - mean) / (variance + small) ** power * times + plus
 
     ours = (0, 2, 3)
     called.compare(
@@ -98,6 +113,10 @@ def judge_batch_norm(called: Called) -> str:
         nn.functional.batch_norm(values, None, None, scale.flatten(), shift.flatten(), training=True),
         [
             Wrong(normed(ours, times=1, plus=0), "scale and shift are not used."),
+            Wrong(
+                normed(ours, small=0),
+                "where a channel hardly varies, the result is far too large: 1e-5 under the root is missing.",
+            ),
             Wrong(normed(ours, plus=0), "the shift is missing."),
             Wrong(normed(ours, times=1), "the scale is missing."),
             Wrong(normed(ours, times=shift, plus=scale), "scale and shift have changed places."),
@@ -183,11 +202,15 @@ def two_views(model, images):
 @turn(two_views, "augmentation")
 def judge_two_views(called: Called) -> str:
     generator = torch.Generator().manual_seed(0)
-    images, weight = torch.rand(5, 1, 4, 4, generator=generator), torch.randn(16, 3, generator=generator)
+    images, weight = torch.rand(5, 1, 4, 4, generator=generator), torch.randn(16, 8, generator=generator)
+    head = torch.randn(8, 3, generator=generator)
 
-    def model(seen):
-        return seen.flatten(1) @ weight
+    class Model(nn.Module):
+        def forward(self, seen):
+            # Not linear, so that the mean of two images is another thing than the mean of two answers.
+            return (seen.flatten(1) @ weight).relu() @ head
 
+    model = Model()
     found = called.tensor(called(model, images.clone()), (5, 3), "the result")
     one, other = model(images), model(images.flip(-1))
     called.compare(
@@ -204,6 +227,10 @@ def judge_two_views(called: Called) -> str:
                 "these are means of probabilities; here the logits are averaged.",
             ),
             Wrong(one.maximum(other), "these are the larger of two logits, and the mean is asked for."),
+            Wrong(
+                model((images + images.flip(-1)) / 2),
+                "these are the logits of a mean of two images; ask the model twice, and take the mean of its answers.",
+            ),
         ],
         Wrong(
             None,

@@ -364,6 +364,11 @@ MISTAKES = {
     ],
     "average_weights": [
         (
+            "for a, w in zip(average, weights):\n        a.requires_grad_(False)\n        w.requires_grad_(False)\n"
+            "        a.mul_(decay).add_(w, alpha=1 - decay)",
+            "no longer require a gradient",
+        ),
+        (
             "for a, w in zip(average, weights):\n        a = decay * a + (1 - decay) * w",
             "the average has not changed",
         ),
@@ -382,6 +387,12 @@ MISTAKES = {
         (AVERAGE + "a.copy_(decay * a + (1 - decay) * w)\n            break", "only the first tensor"),
     ],
     "should_stop": [
+        (
+            "if len(accuracies) <= patience:\n        return False\n"
+            "    return max(accuracies[-patience:]) <= accuracies[-patience - 1]",
+            "it gives False",
+        ),
+        ("return len(accuracies) - 1 - accuracies.index(max(accuracies)) == patience", "it gives False"),
         ("return accuracies[-1] < max(accuracies)", "it gives"),
         ("best = accuracies.index(max(accuracies))\n    return len(accuracies) - 1 - best", "True or False"),
         ("return len(accuracies) - 1 - accuracies.index(max(accuracies)) > patience", "one epoch too long"),
@@ -395,6 +406,12 @@ MISTAKES = {
         ),
     ],
     "convolve": [
+        (
+            CONVOLVE.format(size=3, value="window * kernel").replace(
+                "range(height - 2)", "range(height - 3)"
+            ),
+            "too early",
+        ),
         (
             "return torch.nn.functional.conv2d(image[None, None], kernel[None, None], padding=1)[0, 0]",
             "6 by 5",
@@ -415,6 +432,10 @@ MISTAKES = {
         ("height, width = image.shape\n    return torch.zeros(height // 2, width // 2)", "3 by 2"),
     ],
     "batch_norm": [
+        (
+            BATCH_NORM.format(dim="(0, 2, 3)", how="scale + shift").replace(" + 1e-5", ""),
+            "1e-5 under the root",
+        ),
         (
             "return (values - values.mean()) / (values.var(correction=0) + 1e-5).sqrt() * scale + shift",
             "of all",
@@ -445,6 +466,7 @@ MISTAKES = {
     ],
     "two_views": [
         ("return model(images) + model(images.flip(-1))", "added up"),
+        ("return model((images + images.flip(-1)) / 2)", "of a mean of two images"),
         ("return model(images.flip(-1))", "mirror images alone"),
         ("return model(images)", "of the images alone"),
         ("return (model(images) + model(images.flip(2))) / 2", "on its head"),
@@ -454,6 +476,8 @@ MISTAKES = {
         ("return torch.stack([model(images), model(images.flip(-1))])", "it has (2, 5, 3)"),
     ],
     "prepare": [
+        ("return 1 - ((picture[0] + picture[1] + picture[2]) / 3)[None] / 255", "a byte ends at 255"),
+        ("return 255 - picture.float().mean(dim=0, keepdim=True) / 255", "only a part of the line"),
         ("return 1 - picture.float().mean(dim=0) / 255", "the axis for the channel is gone"),
         ("return 1 - picture.float() / 255", "there are still three channels"),
         ("return 1 - picture.mean(dim=0, keepdim=True) / 255", "RuntimeError: mean()"),

@@ -20,7 +20,7 @@ from tests.lessons.mistakes import MISTAKES
 from tests.tools.course import COURSE, NOTEBOOKS
 
 READERS = Path(__file__).parent / "readers"
-IMPORTS = "import math, torch\nimport numpy as np\nfrom torch import nn\nimport torch.nn.functional as F"
+IMPORTS = "import math, torch, torchvision\nimport numpy as np\nfrom torch import nn\nimport torch.nn.functional as F"
 """What a reader may have imported."""
 CALL = re.compile(r"^(\w+) = your_turn\((\w+)\)$", flags=re.MULTILINE)
 

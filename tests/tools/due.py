@@ -1,12 +1,15 @@
 """Which part of a long suite is due: every third of its pieces, beginning at another one with each commit.
 
-CI tries a third of the faults and of the solutions at each change, so that three changes try them all. Everything is
-tried once a week, and whenever somebody runs a suite by hand.
+    python -m tests.tools.due NAME ...     # prints those of the names that are due
+
+CI tries a third of the long suites at each change, so that three changes try all of them. Everything is tried once a
+week, and whenever somebody runs a suite by hand.
 """
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -27,3 +30,7 @@ def number_of_commits() -> int:
     """Return how many commits led to the present state."""
     command = ["git", "rev-list", "--count", "HEAD"]
     return int(subprocess.run(command, cwd=COURSE, capture_output=True, text=True, check=True).stdout)
+
+
+if __name__ == "__main__":
+    print(*due(sys.argv[1:], number_of_commits()))

@@ -22,6 +22,12 @@ def test_commits_in_a_row_try_every_piece_once(length, first):
     assert sorted(tried) == pieces
 
 
+def test_command_prints_what_is_due():
+    command = [sys.executable, "-m", "tests.tools.due", *"abcdefg"]
+    done = subprocess.run(command, cwd=COURSE, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == due("abcdefg", number_of_commits())
+
+
 def test_commits_are_counted():
     log = subprocess.run(
         ["git", "log", "--format=%H"], cwd=COURSE, capture_output=True, text=True, check=True
