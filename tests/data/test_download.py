@@ -127,11 +127,19 @@ def test_download_without_end_stops_when_it_is_given_up(tmp_path):
         server.close()
 
 
+def interrupt_a_download() -> None:
+    """Press stop once a download is on its way: before, something else might take the interrupt."""
+    while not any(thread.name == "download" for thread in threading.enumerate()):
+        time.sleep(0.01)
+    time.sleep(0.3)
+    _thread.interrupt_main()
+
+
 def test_interrupt_ends_a_silent_download_at_once(stalled):
     scene, _, _ = stalled
     with troubles.tiny_world(scene.official):
         start = time.monotonic()
-        threading.Timer(0.3, _thread.interrupt_main).start()
+        threading.Thread(target=interrupt_a_download, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
             fh.prepare_data(scene.data, "real", scene.mirror)
         # READ_SECONDS and STALL_SECONDS are at their usual 20 and 30 seconds here.

@@ -6,8 +6,7 @@ import re
 
 import pytest
 
-from fmnist_helpers.widgets.chart import Scale, line_chart
-from fmnist_helpers.widgets.lesson04_optimizer import smooth
+from fmnist_helpers.widgets.chart import Scale, line_chart, smooth
 from tests.test_plots import contrast
 
 
