@@ -17,7 +17,7 @@ from tests.tools.course import COURSE
 
 MINUTES = 3
 """For JupyterLab to start."""
-PATIENCE = 400_000
+PATIENCE = 1_200_000
 """Milliseconds for the longest lesson on a busy machine."""
 NOTEBOOK = "jupyterapp.shell.currentWidget"
 
