@@ -319,6 +319,30 @@ def plot_worst_mistakes(
     return drawing
 
 
+def plot_signed(pictures: Tensor, *, title: str, label: str, columns: int = 8) -> Drawing:
+    """Draw tables of numbers as pictures: white is 0, one colour stands for positive, the other for negative numbers.
+
+    All share one scale, so what is pale has small numbers.
+
+    Args:
+        pictures: float of shape (N, height, width).
+        title: above the grid.
+        label: what the numbers are, beside the scale.
+        columns: pictures per row.
+
+    Raises:
+        ValueError: if the pictures have another shape.
+    """
+    pictures = pictures.detach().cpu()
+    drawing = plot_images(torch.zeros(pictures.shape), title=title, columns=columns)
+    limit = pictures.abs().max().item() or 1.0
+    for axes, picture in zip(drawing.axes, pictures, strict=True):
+        axes.images[0].set(data=picture.numpy(), cmap="PuOr", clim=(-limit, limit))
+    colorbar = drawing.figure.colorbar(drawing.axes[0].images[0], ax=drawing.axes, shrink=0.8)
+    colorbar.set_label(label, fontsize=8)
+    return drawing
+
+
 def plot_first_layer(
     model: nn.Module,
     *,
@@ -347,16 +371,11 @@ def plot_first_layer(
         before = _first_weights(since)
         rows = {"before": before, "after": weights, "change": weights - before}
     largest = [*rows.values()][-1].norm(dim=1).argsort(descending=True)[:number]
-    pictures = torch.cat([values[largest] for values in rows.values()]).reshape(-1, 28, 28).numpy()
-    limit = np.abs(pictures).max() or 1.0
+    pictures = torch.cat([values[largest] for values in rows.values()]).reshape(-1, 28, 28)
     columns = 8 if since is None else len(largest)
-    drawing = plot_images(torch.zeros(len(pictures), 28, 28), columns=columns, title=title)
-    for axes, picture in zip(drawing.axes, pictures, strict=True):
-        axes.images[0].set(data=picture, cmap="PuOr", clim=(-limit, limit))
+    drawing = plot_signed(pictures, title=title, label="weight", columns=columns)
     for first, name in zip(drawing.axes[:: len(largest)], filter(None, rows), strict=False):
         first.text(-2, 13.5, name, rotation=90, ha="right", va="center", fontsize=9)
-    colorbar = drawing.figure.colorbar(drawing.axes[0].images[0], ax=drawing.axes, shrink=0.8)
-    colorbar.set_label("weight", fontsize=8)
     return drawing
 
 

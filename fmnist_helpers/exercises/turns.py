@@ -11,7 +11,7 @@ import copy
 import dis
 import functools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -148,6 +148,17 @@ class Called(Check):
                 section="tensors",
             )
         return self.result(call)
+
+    def still_learns(self, parameters: Iterable[Tensor]) -> None:
+        """End the check if one of these no longer requires a gradient."""
+        if not all(parameter.requires_grad for parameter in parameters):
+            self.fail(
+                "the parameters no longer require a gradient, so the model cannot learn any more.",
+                hints=Hints(
+                    "Which of your lines calls requires_grad_?",
+                    "A `with torch.no_grad():` block ends by itself; that switch stays.",
+                ),
+            )
 
     def parts(self, seen: Seen, names: Sequence[str]) -> list[Seen]:
         """Return the items of a tuple or list; end the check unless there is one for each name."""

@@ -102,14 +102,7 @@ def judge_evaluate(called: Called) -> str:
 
     model = small_model(dropout=0.5).train()
     _judge_switches(called, _run(evaluation, model, trains=False))
-    if not all(parameter.requires_grad for parameter in model.parameters()):
-        called.fail(
-            "the parameters no longer require a gradient, so the model cannot learn any more.",
-            hints=Hints(
-                "Which of your lines calls requires_grad_?",
-                "A `with torch.no_grad():` block ends by itself; that switch stays.",
-            ),
-        )
+    called.still_learns(model.parameters())
     loss, accuracy = called.numbers(returned[0], ["the mean loss", "the accuracy"])
     with torch.no_grad():
         batches = [(small_model()(images), labels) for images, labels in _batches()]

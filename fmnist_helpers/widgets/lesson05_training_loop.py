@@ -204,9 +204,8 @@ class TrainingDashboard(Interactive):
     def still(self) -> str:
         points = [(60 * place, loss) for place, loss in enumerate(EARLIER_LOSSES)]
         num_epochs = len(EARLIER_ACCURACIES["training"])
-        return side_by_side(
-            *_charts(points, EARLIER_BATCHES, EARLIER_ACCURACIES, num_epochs, "An earlier run: ")
-        )
+        charts = _charts(points, EARLIER_BATCHES, EARLIER_ACCURACIES, num_epochs, "An earlier run: ")
+        return f'<div role="group" aria-label="{self.still_alt}">{side_by_side(*charts)}</div>'
 
 
 def _charts(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmnist_helpers.plots_kernels import plot_signed
+from fmnist_helpers.plots import plot_signed
 from fmnist_helpers.recipes.plots_study import CLOSE_UP, plot_study
 from fmnist_helpers.recipes.study import Row, Study, read_study
 from tests.lessons.true_words import check
