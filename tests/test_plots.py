@@ -17,6 +17,7 @@ from torch import nn
 
 import fmnist_helpers as fh
 from fmnist_helpers import plots
+from tests.lessons.true_words import check
 
 CLASSES = ["bag", "coat", "dress"]
 
@@ -432,3 +433,17 @@ def test_every_other_text_stands_out_from_the_background(name):
 def test_whole_numbers_that_are_no_bytes_are_not_drawn_all_white(dtype):
     with pytest.raises(ValueError, match="cannot be drawn; give bytes"):
         plots.plot_images(torch.full((1, 28, 28), 100, dtype=dtype))
+
+
+def test_numbers_of_both_signs_share_one_scale():
+    pictures = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    drawing = plots.plot_signed(pictures, title="T", label="weight", columns=3)
+    assert len(drawing.axes) == 5
+    for axes, picture in zip(drawing.axes, pictures.detach(), strict=True):
+        (image,) = axes.images
+        np.testing.assert_array_equal(image.get_array(), picture.numpy())
+        assert image.get_clim() == pytest.approx((-pictures.abs().max().item(), pictures.abs().max().item()))
+    assert "weight" in repr(drawing)
+    check(drawing)
+    # Nothing but zeros is white, and no division by 0.
+    plots.plot_signed(torch.zeros(2, 3, 3), title="T", label="weight")._repr_html_()

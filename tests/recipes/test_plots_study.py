@@ -1,12 +1,10 @@
-"""The picture of the study shows what its table says, and the picture of kernels their numbers."""
+"""The picture of the study shows what its table says."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from fmnist_helpers.plots import plot_signed
 from fmnist_helpers.recipes.plots_study import CLOSE_UP, plot_study
 from fmnist_helpers.recipes.study import Row, Study, read_study
 from tests.lessons.true_words import check
@@ -83,17 +81,3 @@ def test_the_stored_study_is_drawn_legibly():
 def test_a_study_without_a_comparison_is_refused():
     with pytest.raises(ValueError, match="there is nothing to compare"):
         plot_study(Study([row("first", None, np.ones((3, 8), dtype=bool))], {}))
-
-
-def test_numbers_of_both_signs_share_one_scale():
-    pictures = torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    drawing = plot_signed(pictures, title="T", label="weight", columns=3)
-    assert len(drawing.axes) == 5
-    for axes, picture in zip(drawing.axes, pictures.detach(), strict=True):
-        (image,) = axes.images
-        np.testing.assert_array_equal(image.get_array(), picture.numpy())
-        assert image.get_clim() == pytest.approx((-pictures.abs().max().item(), pictures.abs().max().item()))
-    assert "weight" in repr(drawing)
-    check(drawing)
-    # Nothing but zeros is white, and no division by 0.
-    plot_signed(torch.zeros(2, 3, 3), title="T", label="weight")._repr_html_()
