@@ -40,8 +40,10 @@ def test_each_interactive_part_shows_what_stands_for_it(opened):
     assert len(parts) >= 5
     for at, _ in parts:
         opened.page.evaluate("at => { jupyterapp.shell.currentWidget.content.activeCellIndex = at; }", at)
-        shown = opened.page.locator(f".jp-Cell >> nth={at}").locator(".jp-OutputArea-output")
+        cell = opened.page.locator(f".jp-Cell >> nth={at}")
+        shown = cell.locator(".jp-OutputArea-output")
         shown.last.scroll_into_view_if_needed()
+        # What is out of sight is drawn late, so the words are waited for.
+        cell.get_by_text("Run this cell in JupyterLab or on Binder").first.wait_for()
         words = " ".join(shown.all_inner_texts())
-        assert "Run this cell in JupyterLab or on Binder" in words, words
         assert "Error" not in words and "model_id" not in words, words

@@ -95,7 +95,8 @@ def test_pictures_of_the_lessons_are_there(site, page):
 
 def test_search_finds_a_word_without_a_server(site, page):
     page.goto((site / "search.html").as_uri() + "?q=momentum")
-    found = page.locator("#search-results li a", has_text="Optimiser")
+    # Exercise 04 and lesson 08 speak of momentum, too, and the order of what was found is the search's own affair.
+    found = page.locator("#search-results li a[href*='04_optimizer.html']:not([href*='exercises'])")
     found.first.wait_for()
     found.first.click()
     page.wait_for_url("**/04_optimizer.html*")
