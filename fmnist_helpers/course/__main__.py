@@ -88,7 +88,9 @@ def _open(options: argparse.Namespace, lab_options: list[str]) -> int:
         else f"exercises/{options.exercises[0]}/{options.exercises[0]}.ipynb"
     )
     folder = options.folder.resolve()
-    lab([str(folder / first), f"--ServerApp.root_dir={folder}", *lab_options])
+    # The default address, too: it is the one that is printed where no browser can be opened, as on WSL or over SSH.
+    start = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{first}"]
+    lab([str(folder / first), *start, *lab_options])
     return 0
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,19 +40,16 @@ def running_lab(command: Callable[[str], Sequence[str]], folder: Path, **environ
     # A bar that moves is no debris; only tests of outputs hide it.
     variables.pop("TQDM_DISABLE", None)
     with open(folder / "lab.log", "w") as log:
-        process = subprocess.Popen(command(options), cwd=folder, env=variables, stdout=log, stderr=log)
+        # In a group of its own: where make starts JupyterLab, the end of make is not that of JupyterLab.
+        process = subprocess.Popen(
+            command(options), cwd=folder, env=variables, stdout=log, stderr=log, start_new_session=True
+        )
         address = f"http://127.0.0.1:{port}"
         try:
             wait_until_up(address, process, folder / "lab.log")
             yield address
         finally:
-            subprocess.run(
-                [sys.executable, "-m", "jupyter", "server", "stop", str(port)], capture_output=True
-            )
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            end(process)
 
 
 def wait_until_up(address: str, process: subprocess.Popen, log: Path) -> None:
@@ -69,6 +66,19 @@ def wait_until_up(address: str, process: subprocess.Popen, log: Path) -> None:
         except OSError:
             time.sleep(0.5)
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+def end(leader: subprocess.Popen, seconds: float = 15) -> None:
+    """End a process and all that it started in its group: politely first, and after so long by force."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            leader.poll()  # What has ended is in the group until its end was asked for.
+            os.killpg(leader.pid, 0)
+            time.sleep(0.1)
+        os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait()
 
 
 @dataclass

@@ -39,7 +39,9 @@ def test_without_arguments_it_opens_the_first_copy(tmp_path, monkeypatch, prepar
     assert command.main([]) == 0
     folder = tmp_path / "my_course"
     assert prepared == ["data"] and os.environ["OMP_NUM_THREADS"] == "1"
-    assert lab == [[str(folder / "00_start_here.ipynb"), f"--ServerApp.root_dir={folder}"]]
+    first = "00_start_here.ipynb"
+    start = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{first}"]
+    assert lab == [[str(folder / first), *start]]
 
 
 def test_what_follows_two_dashes_is_jupyterlabs(tmp_path, prepared, lab):
