@@ -95,14 +95,32 @@ def prepare_data(
     reason, way = f"asked for by {by}", 'For the real data, run prepare_data(source="real")'
     if source != "standin":
         try:
-            chosen = root is not None or bool(os.environ.get("FMNIST_DATA"))
-            return _prepare_real(folder, chosen, mirror)
+            return _prepare_real(folder, _is_chosen(root), mirror)
         except DataError as error:
             if source == "real":
                 raise
             reason = error.culprit
             way = "You can go on with it; when that is mended, run this cell again for the real data"
     return _prepare_standin(folder / "standin", reason, way)
+
+
+def find_real() -> Path | None:
+    """Return the folder that ``prepare_data()`` would return if the real data lies on this machine, else None.
+
+    Nothing is fetched, drawn, written or printed. Where ``FMNIST_SOURCE`` is ``"standin"`` there is none.
+    """
+    if os.environ.get("FMNIST_SOURCE") == "standin":
+        return None
+    return next((place for place in _places(_data_folder(None), _is_chosen(None)) if _has_real(place)), None)
+
+
+def _is_chosen(root: str | Path | None) -> bool:
+    return root is not None or bool(os.environ.get("FMNIST_DATA"))
+
+
+def _places(folder: Path, chosen: bool) -> tuple[Path, ...]:
+    """Return where the real data may lie, best first; ``chosen`` tells whether somebody named the folder."""
+    return (folder / "real", folder) if chosen else (folder / "real", *_tutorial_folders(folder))
 
 
 def _data_folder(root: str | Path | None) -> Path:
@@ -151,9 +169,9 @@ def _mirrors(mirror: str | None) -> list[Place]:
 
 
 def _prepare_real(folder: Path, chosen: bool, mirror: str | None) -> Path:
-    """Return the folder with the real data; ``chosen`` tells whether it should lie below ``folder``."""
+    """Return the folder with the real data; ``chosen`` tells whether somebody named ``folder``."""
     root = folder / "real"
-    for place in (root, folder) if chosen else (root, *_tutorial_folders(folder)):
+    for place in _places(folder, chosen):
         if _has_real(place):
             return _announce(place.absolute(), "the real data")
     with exclusive(root) as unfinished:

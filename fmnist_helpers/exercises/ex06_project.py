@@ -2,12 +2,11 @@
 
 The choices of an epoch and of a learning rate are judged on models that do not compute at all: the images carry what
 each of them answers (see ``ex06_observe``). So every way of choosing leads somewhere else, and accuracies and losses
-can be read off the problem. The result within a budget is measured on images of the stand-in that nobody was shown.
+can be read off the problem. The result within a budget is measured on images that nobody was shown (see ``garments``).
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -29,6 +28,7 @@ from fmnist_helpers.exercises.ex06_observe import (
     FIRST,
     IN_TRAINING,
     LABEL,
+    SECONDS,
     SPLIT,
     SPLITS,
     SPOILED,
@@ -50,6 +50,7 @@ from fmnist_helpers.exercises.ex06_observe import (
     observe_keep_best,
     observe_within_budget,
 )
+from fmnist_helpers.exercises.garments import REAL, STANDIN, data_set_here, draw
 from fmnist_helpers.exercises.observation import Call, Seen
 from fmnist_helpers.exercises.observe import array
 from fmnist_helpers.exercises.remote import Reference
@@ -679,19 +680,27 @@ def _full(split: str) -> str:
 
 # --- the measured result -----------------------------------------------------------------------------------
 
-# Validation accuracy in per cent, lowest to highest of ten runs (two sizes and budgets of the exercise, five seeds
-# each; convolutions without batch normalisation: six runs), batches of 64, whole epochs. torch 2.15.0, CPU, one thread.
+# Accuracy on new images in per cent, lowest to highest of four runs and more for each of the two sizes and budgets of
+# the exercise, batches of 64, whole epochs. torch 2.14.1 and 2.15.0, CPU, one thread.
 #
-#   tutorial's rate, SGD 1e-3:  its layers at 256-256: 10.7-25.1    convolutions: 9.9-28.7    one layer: 48.6-60.4
-#   SGD 0.01, one hidden layer: 63.1-67.3, on the border; with momentum 0.9: 76.9-81.4
-#   SGD 0.1:    one hidden layer: 73.7-79.7    two: 70.8-77.9    convolutions: 72.0-80.1
-#   Adam 1e-3:  one hidden layer: 79.7-83.9    with dropout: 79.1-81.9    convolutions: 77.8-81.3
-#               one convolution, batch normalisation: 80.9-85.0    one layer: 75.4-80.4
-#
-# On new images, 6,500 for training and a budget of 19,000, eight runs each:
-#   SGD 0.1:    one hidden layer: 70.5-77.0    convolutions: 67.2-81.3    Adam 1e-3, one hidden layer: 76.9-82.1
-#
-# So 65 is asked for in the open, and 60 in the hidden test, which nobody should fail by bad luck alone.
+#                                                            stand-in      real
+#   the tutorial's rate, SGD 1e-3: two hidden layers         10.7-25.1     9.8-19.6
+#                                  convolutions               9.9-28.7    11.4-28.8
+#                                  one layer                 48.6-60.4    48.8-58.0
+#   SGD 0.01:                      one hidden layer          63.1-67.3    58.2-65.4
+#   SGD 0.01, momentum 0.9:        one hidden layer          76.9-81.4    75.2-78.5
+#   SGD 0.1:                       one hidden layer          70.5-79.7    69.5-78.1
+#                                  two hidden layers         70.8-77.9    70.1-74.9
+#                                  convolutions              67.2-81.3    69.6-78.8
+#   Adam 1e-3:                     one layer                 75.4-80.4    74.2-78.4
+#                                  one hidden layer          76.9-83.9    77.7-81.3
+#                                  convolutions              77.8-81.3    78.1-80.8
+#                                  one, batch normalisation  80.9-85.0    79.4-82.7
+
+ASKED = {REAL: 0.70, STANDIN: 0.65}
+"""The accuracy that must be reached on each data set."""
+NUM_HELD = 1000
+"""How many images there are for validation, and how many new ones."""
 
 
 def check_train_within_budget(
@@ -700,37 +709,35 @@ def check_train_within_budget(
     *,
     num_images: int = 3000,
     max_images: int = 12_500,
-    asked: float = 0.65,
+    leeway: float = 0.0,
     seed: int = 0,
 ) -> None:
     """Train the student's model with the student's ``train_within_budget`` and measure it on new images.
+
+    In a notebook these are real garments if they lie on the machine, else images of the stand-in; a class is graded
+    on one of the two.
 
     Args:
         build_model: the student's, as :func:`check_build_model` checks it.
         function: ``train_within_budget(model, train_loader, valid_loader, max_images)``.
         num_images: size of the training split, a multiple of ten.
         max_images: the budget: so many images may be used for gradients, an image twice if it is used twice.
-        asked: the accuracy that must be reached.
+        leeway: how much less than ``ASKED`` will do.
         seed: of the images, of the model and of the order.
 
     Raises:
         CheckFailed: with the likely belief.
     """
-    train, valid = (_drawn(number, 3 * seed + 70 + place) for place, number in enumerate((num_images, 1000)))
-    # The new images are of a seed that no submission knows; what they are drawn from lies in the package.
+    graded = type(function) is Reference
+    data_set = function.data_set if graded else data_set_here()
+    # The new images are of a seed that no submission knows; what they are drawn from everybody may have.
     of_new = 3 * seed + 72
-    new = _drawn(1000, function.seed(of_new) if type(function) is Reference else of_new)
+    seeds = 3 * seed + 70, 3 * seed + 71, function.seed(of_new) if graded else of_new
+    train, valid, new = draw(data_set, (num_images, NUM_HELD, NUM_HELD), seeds)
     problem = BudgetProblem(train, valid, Garments(new.pixels), max_images, seed)
     seen = observe_within_budget(build_model, function, problem)
+    asked = ASKED[data_set] - leeway
     conclude("train_within_budget", lambda: judge_train_within_budget(problem, seen, new.labels, asked))
-
-
-@functools.lru_cache(maxsize=4)
-def _drawn(num_images: int, seed: int) -> Garments:
-    from fmnist_helpers.data.standin import draw_split
-
-    images, labels = draw_split(num_images, seed)
-    return Garments(images.tobytes(), labels.tolist())
 
 
 def judge_train_within_budget(
@@ -785,7 +792,8 @@ def _explain_unmoved(check: Check, seen: BudgetSeen) -> NoReturn:
 
 
 def _too_low(check: Check, said: str, asked: float, seen: BudgetSeen) -> NoReturn:
-    said += "; the training was ended after ten seconds" if seen.stopped == "time" else ""
+    if seen.stopped == "time":
+        said += f"; the training was ended after {SECONDS:g} seconds of the processor's work"
     hints = Hints(
         "Look at the learning rate and the optimiser first, and at whether the whole budget is used.",
         "The budget fixes how many updates there are. How far does each of them move the weights, and what would you "

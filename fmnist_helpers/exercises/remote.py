@@ -78,6 +78,7 @@ class Reference:
         ask: sends a request to the student's process and returns its reply, both encoded.
         seed: turns the seed that is written in a test into the one that this submission gets.
         left_on: gets the names of the switches that a reply tells of.
+        data_set: name of the one on which the class is graded (see ``garments``).
     """
 
     def __init__(
@@ -86,8 +87,10 @@ class Reference:
         ask: Callable[[bytes], bytes],
         seed: Callable[[int], int],
         left_on: Callable[[list[Name]], None] = lambda names: None,
+        data_set: str = "standin",
     ) -> None:
-        self.name, self._ask, self.seed, self._left_on = name, ask, seed, left_on
+        self.name, self._ask, self._left_on = name, ask, left_on
+        self.seed, self.data_set = seed, data_set
 
     def observe(self, observer: str, names: list[str], problem: bytes, kind: Any) -> Any:
         """Return the observation of this kind.

@@ -24,6 +24,7 @@ from traitlets.config import Config, PyFileConfigLoader
 
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.course.strip import CODE_STUB, TEXT_STUB
+from fmnist_helpers.exercises.garments import DATA_SETS, data_set_here
 
 SOURCE = Path(__file__).resolve().parent.parent.parent / "notebooks" / "exercises"
 """Where the exercises with their solutions lie in a copy of the course."""
@@ -33,6 +34,9 @@ LOCKED_SECONDS = 60
 
 LOG_BYTES, RECORD_BYTES = 5_000_000, 10_000
 """How large a log grows before a new one is begun, and what is kept of one record."""
+
+DATA_SET = "data_set.txt"
+"""The file in the folder of a class that names the data set on which it is graded."""
 
 SETTINGS = """\
 # Written anew at every run of `python -m fmnist_helpers.grading`, and read in this folder by it, by nbgrader's own
@@ -125,6 +129,21 @@ class Classroom:
                 unfinished.write_bytes(secrets.token_bytes(32))
                 unfinished.chmod(0o600)
         return path.read_bytes()
+
+    def data_set(self) -> str:
+        """Return the name of the data set on which this class is graded, chosen once: real garments if they are here.
+
+        Raises:
+            OSError: if the folder holds a name that no data set has.
+        """
+        path = self.folder / DATA_SET
+        if not path.exists():
+            with written_whole(path) as unfinished:
+                unfinished.write_text(f"{data_set_here()}\n", encoding="utf-8")
+        name = path.read_text(encoding="utf-8").strip()
+        if name not in DATA_SETS:
+            raise OSError(f"{path} says {name!r:.40}; it may be one of {', '.join(map(repr, DATA_SETS))}")
+        return name
 
     def config(self, assignment: str, student: str = "", *, submitted: Path | None = None) -> Config:
         """Return nbgrader's configuration for one assignment (and one student)."""

@@ -178,6 +178,7 @@ class LimitedExecute:
         self.tests: dict[str, str] = {}
         """Name of each test cell → its source, as the instructor wrote it."""
         self.seed = 0
+        self.data_set = "standin"
         self.given = NOTHING
         self._begun = False
 
@@ -271,7 +272,7 @@ class LimitedExecute:
         start, self._observing = time.monotonic(), 0.0
         judged = Judged()
         if plan.outside:
-            judged = judge(plan, lambda request: self._ask(request, cell), self.seed)
+            judged = judge(plan, lambda request: self._ask(request, cell), self.seed, self.data_set)
         # Judging takes the grader's time, and waits for others that judge: not a student's.
         self._deadline += time.monotonic() - start - self._observing
         if judged.fault:
@@ -369,6 +370,7 @@ def execute(
     *,
     sandboxed: bool,
     given: Given = NOTHING,
+    data_set: str = "standin",
     log: Any = None,
 ) -> Report:
     """Execute ``nb`` in place, as a submission whose files lie in ``folder``.
@@ -382,6 +384,7 @@ def execute(
         seed: of the submission.
         sandboxed: whether to put the kernel into bubblewrap.
         given: by the assignment; its imports are run before the first cell.
+        data_set: name of the one on which the class is graded.
         log: where it is said if the process that listens to the kernel breaks.
 
     Returns:
@@ -397,7 +400,7 @@ def execute(
         kernel = start_kernel(Start(command, surroundings, str(folder), START_SECONDS), log)
         try:
             runner = LimitedExecute(kernel, limits, report)
-            runner.tests, runner.seed, runner.given = tests, seed, given
+            runner.tests, runner.seed, runner.given, runner.data_set = tests, seed, given, data_set
             runner.preprocess(nb)
         finally:
             kernel.end()

@@ -78,7 +78,7 @@ class Grader:
         self._handouts = {name: Handout(source) for name, source in self._sources.items()}
         self._tests = {name: sources_of_tests(source) for name, source in self._sources.items()}
         self.finder = submissions.Finder(classroom.submitted, self._handouts)
-        self._secret = classroom.secret()
+        self._secret, self._data_set = classroom.secret(), classroom.data_set()
         self._package = classroom.folder / ".package"
         self._refused: dict[str, str] = {}
         """Name of each assignment that cannot be graded → why."""
@@ -190,7 +190,7 @@ class Grader:
 
     def _key(self, submission: Submission) -> str:
         parts = [submission.digest, self._source_digest(submission.assignment), _checks_digest()]
-        parts.append(str(submission.time or ""))
+        parts += [str(submission.time or ""), self._data_set]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     # --- results of earlier runs -----------------------------------------------------------------------
@@ -253,7 +253,16 @@ class Grader:
             tests, files = self._tests[submission.assignment], self._files(submission)
             given = given_by(self._sources[submission.assignment])
             report = execute(
-                nb, files, self._package, limits, tests, seed, sandboxed=sandboxed, given=given, log=log
+                nb,
+                files,
+                self._package,
+                limits,
+                tests,
+                seed,
+                sandboxed=sandboxed,
+                given=given,
+                data_set=self._data_set,
+                log=log,
             )
             inert.notebook(nb)
             return report

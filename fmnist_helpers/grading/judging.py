@@ -49,13 +49,14 @@ def seed_of(secret: bytes, digest: str) -> int:
     return _number(secret + digest.encode())
 
 
-def judge(plan: Plan, ask: Callable[[bytes], bytes], seed: int) -> Judged:
+def judge(plan: Plan, ask: Callable[[bytes], bytes], seed: int, data_set: str = "standin") -> Judged:
     """Run what is judged outside of a test cell.
 
     Args:
         plan: the cell.
         ask: sends a request to the student's process; its reply may be anything.
         seed: of the submission. The seeds written in the cell give others, which nobody knows beforehand.
+        data_set: name of the one on which the class is graded.
     """
     judged, printed = Judged(), io.StringIO()
 
@@ -74,7 +75,9 @@ def judge(plan: Plan, ask: Callable[[bytes], bytes], seed: int) -> Judged:
     def left_on(names: list[Name]) -> None:
         judged.switches = list(dict.fromkeys([*judged.switches, *names]))
 
-    names = {name: Reference(name, ask_while_others_judge, derived, left_on) for name in plan.references}
+    names = {
+        name: Reference(name, ask_while_others_judge, derived, left_on, data_set) for name in plan.references
+    }
     with _LOCK:
         screen = sys.stdout
         with redirect_stdout(printed):

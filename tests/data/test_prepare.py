@@ -472,6 +472,27 @@ def test_what_was_prepared_in_a_checkout_is_used_by_who_may_only_read_it(
     assert fh.prepare_data() == prepared and not cache.exists()
 
 
+def test_finding_the_real_data_fetches_and_says_nothing(official, mirror, draws, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(preparing, "COURSE_FOLDER", tmp_path / "course")
+    (tmp_path / "course").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FMNIST_MIRROR", str(mirror))
+    assert preparing.find_real() is None
+    assert not any((tmp_path / "course").iterdir()) and not draws
+    root = fh.prepare_data(source="real")
+    capsys.readouterr()
+    assert preparing.find_real() == root
+    monkeypatch.setenv("FMNIST_SOURCE", "standin")
+    assert preparing.find_real() is None
+    monkeypatch.setenv("FMNIST_SOURCE", "")
+    monkeypatch.setenv("FMNIST_DATA", str(tmp_path / "elsewhere"))
+    assert preparing.find_real() is None
+    monkeypatch.delenv("FMNIST_DATA")
+    (raw_of(root) / NAMES[0]).write_bytes(b"half")
+    assert preparing.find_real() is None
+    assert capsys.readouterr().out == ""
+
+
 def test_data_that_is_there_waits_for_no_torchvision(official, mirror, monkeypatch, tmp_path):
     root = fh.prepare_data(tmp_path / "data", "real", str(mirror))
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)

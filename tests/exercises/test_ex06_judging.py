@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from fmnist_helpers.exercises import CheckFailed
 from fmnist_helpers.exercises import ex06_observe as observing
 from fmnist_helpers.exercises import ex06_project as judging
+from fmnist_helpers.exercises.garments import draw
 from fmnist_helpers.exercises.observation import decode, encode
 from fmnist_helpers.exercises.observe import array, describe
 from tests.exercises.bank import is_answer, read_source
 
 repeatable = settings(max_examples=50, deadline=None, derandomize=True, database=None)
-LABELS = judging._drawn(60, 3).labels
+IMAGES = draw("standin", (60, 60, 60), (1, 2, 3))
+LABELS = IMAGES[-1].labels
 
 
 def solutions():
@@ -32,7 +34,7 @@ def solutions():
 
 
 RIGHT = solutions()
-BUDGET = observing.BudgetProblem(*(judging._drawn(60, seed) for seed in (1, 2, 3)), 100, 0)
+BUDGET = observing.BudgetProblem(*IMAGES, 100, 0)
 MODEL = observing.ModelProblem(array(torch.rand(4, 1, 28, 28)), 0)
 KEEP, CHOICE = judging.make_keep_problem(6, 2, 0), judging.make_choice_problem(6, 8, 0)
 CASES = {

@@ -1,4 +1,4 @@
-"""The log beside the grade book stays small, whoever writes into it, and whatever."""
+"""The folder of a class: its log stays small, whoever writes into it and whatever, and it is graded on one data set."""
 
 from __future__ import annotations
 
@@ -63,3 +63,17 @@ def test_log_that_cannot_be_written_says_nothing(tmp_path, capsys):
     log.error("lost")
     assert capsys.readouterr() == ("", "")
     assert log is not logging.getLogger(log.name)
+
+
+def test_a_class_is_graded_on_what_its_first_run_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(classroom, "data_set_here", lambda: "real")
+    assert Classroom(tmp_path, tmp_path).data_set() == "real"
+    monkeypatch.setattr(classroom, "data_set_here", lambda: "standin")
+    assert Classroom(tmp_path, tmp_path).data_set() == "real"
+    assert (tmp_path / classroom.DATA_SET).read_text() == "real\n"
+
+
+def test_a_data_set_that_does_not_exist_is_named(tmp_path):
+    (tmp_path / classroom.DATA_SET).write_text("fashion")
+    with pytest.raises(OSError, match=r"data_set\.txt says 'fashion'; it may be one of 'real', 'standin'"):
+        Classroom(tmp_path, tmp_path).data_set()
