@@ -1,7 +1,10 @@
 """The commands of an instructor: ``release`` hands out, ``grade`` grades a class.
 
 python -m fmnist_helpers.grading release --out DIR
-python -m fmnist_helpers.grading grade --submitted DIR --out DIR [--assignment NAME] [--jobs N]
+python -m fmnist_helpers.grading grade --submitted DIR --out DIR [--assignment NAME] [--jobs N] [--again STUDENT/NAME]
+python -m fmnist_helpers.grading due NAME --at TIME --out DIR
+python -m fmnist_helpers.grading extend STUDENT NAME --until TIME --out DIR
+python -m fmnist_helpers.grading accept STUDENT NAME --note WORDS --out DIR
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 try:
@@ -26,11 +30,14 @@ from fmnist_helpers.grading.classroom import SOURCE, Classroom
 from fmnist_helpers.grading.execute import available_jobs
 from fmnist_helpers.grading.grade import Grader, Options, in_words
 from fmnist_helpers.grading.instructor_cells import remarks_on_tests
+from fmnist_helpers.grading.late import LateError, extend, set_due_date
 from fmnist_helpers.grading.release import ChangedError, release
 from fmnist_helpers.grading.report import attention, table, write_csv
 from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem, missing_limits
 from fmnist_helpers.progress import progress_bar
 
+NAME, STUDENT = ("name", {"help": "of the assignment"}), ("student", {"help": "as in the table"})
+TIME = {"required": True, "help": "such as '2027-03-01 23:59 UTC', or never"}
 UNSAFE = """\
 **************************************************************************************************
 * NOT SANDBOXED: the code of the students runs with your rights, and can read and delete your    *
@@ -63,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Timeout:
         print(f"Another run is at work in {options.out}; wait for it to end.", file=sys.stderr)
         return 2
-    except (OSError, OperationalError, ChangedError) as error:
+    except (OSError, OperationalError, ChangedError, LateError) as error:
         print(f"{in_words(error)}.", file=sys.stderr)
         return 1
 
@@ -103,6 +110,10 @@ def _grade(options: argparse.Namespace) -> int:
     classroom.prepare()
     limits = Limits(options.cell_seconds, options.seconds, options.memory)
     grader = Grader(classroom, Options(limits, options.jobs, sandboxed=not problem))
+    for pair in options.again or ():
+        if not grader.again(*pair.split("/", 2)):
+            print(f"There is nothing graded of {pair}; write STUDENT/ASSIGNMENT[/CELL].", file=sys.stderr)
+            return 2
     names = options.assignment or grader.finder.assignments()
     everybody = sorted({*grader.finder.students, *_enrolled(classroom)})
     pairs = [(student, name) for name in names for student in everybody]
@@ -119,6 +130,34 @@ def _grade(options: argparse.Namespace) -> int:
         f"Points by task: {options.out / 'grades.csv'}; a page for each student: {options.out / 'feedback'}"
     )
     return int(any(outcome.problem == "not graded" for outcome in outcomes))
+
+
+def _due(options: argparse.Namespace) -> int:
+    return _told(options, lambda classroom: set_due_date(classroom, options.name, options.at))
+
+
+def _extend(options: argparse.Namespace) -> int:
+    return _told(options, lambda classroom: extend(classroom, options.student, options.name, options.until))
+
+
+def _accept(options: argparse.Namespace) -> int:
+    def accept(classroom: Classroom) -> str:
+        if not Grader(classroom, Options()).accept(options.student, options.name, options.note):
+            return f"There is nothing graded of {options.student} in {options.name}."
+        return "Kept; the next run shows it, until something else is handed in."
+
+    return _told(options, accept)
+
+
+def _told(options: argparse.Namespace, run: Callable[[Classroom], str]) -> int:
+    classroom = Classroom(
+        options.out.resolve(), options.out.resolve() / "submitted", options.source.resolve()
+    )
+    if _unknown([options.name], classroom):
+        return 2
+    classroom.prepare()
+    print(run(classroom))
+    return 0
 
 
 def _enrolled(classroom: Classroom) -> list[str]:
@@ -155,6 +194,12 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--source", type=Path, default=SOURCE, help="folder of the exercises with solutions"
         )
+    command.add_argument(
+        "--again",
+        action="append",
+        metavar="STUDENT/ASSIGNMENT[/CELL]",
+        help="grade this anew, though nothing has changed; with a cell, drop the points given there by hand",
+    )
     command.add_argument("--submitted", type=Path, help="what was handed in; None means submitted in --out")
     command.add_argument("--jobs", type=int, default=available_jobs(), help="submissions side by side")
     limits = Limits()
@@ -170,6 +215,24 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--no-sandbox", action="store_true", help="run the students' code with your own rights"
     )
+    for name, run, about, arguments in (
+        ("due", _due, "set when an assignment is due", (NAME, ("--at", TIME))),
+        ("extend", _extend, "let a student hand in later", (STUDENT, NAME, ("--until", TIME))),
+        (
+            "accept",
+            _accept,
+            "say that what is flagged is in order",
+            (STUDENT, NAME, ("--note", {"required": True, "help": "why, in your words"})),
+        ),
+    ):
+        command = commands.add_parser(name, help=about, description=about)
+        command.set_defaults(run=run)
+        for argument, settings in arguments:
+            command.add_argument(argument, **settings)
+        command.add_argument("--out", type=Path, required=True, help="the folder of the class")
+        command.add_argument(
+            "--source", type=Path, default=SOURCE, help="folder of the exercises with solutions"
+        )
     return parser
 
 

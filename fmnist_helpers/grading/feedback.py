@@ -15,6 +15,7 @@ from nbgrader.utils import is_grade
 from traitlets import List
 
 from fmnist_helpers.grading.classroom import Classroom, ExactPaths
+from fmnist_helpers.grading.marks import Marks, final
 from fmnist_helpers.grading.submissions import SECRET, STAMP
 
 BEGIN, END = "BEGIN HIDDEN TESTS", "END HIDDEN TESTS"
@@ -28,6 +29,7 @@ class HideTests(NbGraderPreprocessor):
     """Takes hidden tests out of a graded notebook: from its cells, its tracebacks and what students print."""
 
     remarks = List(help="What to tell the student at the top of the page, a sentence each.").tag(config=True)
+    facts = List(help="What stands above that: pairs of a label and a value.").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         secrets: set[str] = set()
@@ -39,7 +41,7 @@ class HideTests(NbGraderPreprocessor):
         for cell in nb.cells:
             for output in cell.get("outputs", []):
                 _clean(output, secrets, tested=is_grade(cell))
-        resources.setdefault("nbgrader", {})["remarks"] = list(self.remarks)
+        resources.setdefault("nbgrader", {}).update(remarks=list(self.remarks), facts=list(self.facts))
         return nb, resources
 
 
@@ -90,16 +92,30 @@ class _FeedbackOfOne(ExactPaths, GenerateFeedback):
     """nbgrader's feedback for one submission."""
 
 
-def write_feedback(classroom: Classroom, student: str, assignment: str, remarks: Sequence[str] = ()) -> Path:
+def facts_of(student: str, marks: Marks) -> list[list[str]]:
+    """Return whose work a page shows, when it was handed in, and what came of it, as pairs of a label and a value."""
+    facts = [["Student", f"{marks.name} ({student})" if marks.name else student]]
+    if marks.handed_in:
+        late = f", {marks.late_seconds / 3600:.1f} hours late" if marks.late_seconds else ""
+        facts.append(["Handed in", f"{marks.handed_in:%Y-%m-%d %H:%M} UTC{late}"])
+    facts.append(["Points", f"{marks.points:g} of {marks.most:g}"])
+    if marks.penalty:
+        facts += [["Taken off for late work", f"{marks.penalty:g}"], ["Final mark", f"{final(marks):g}"]]
+    return facts
+
+
+def write_feedback(
+    classroom: Classroom, student: str, assignment: str, remarks: Sequence[str], marks: Marks
+) -> Path:
     """Write the feedback page of a graded submission with its present marks and comments.
 
-    ``remarks`` stand at the top of it.
+    ``remarks`` stand at the top of it, below whose work it is and what came of it.
 
     nbgrader puts it where its own commands expect it; a copy, ``feedback/<student>/<assignment>.html``, is the
     one to hand back.
     """
     config = classroom.config(assignment, student)
-    config.HideTests.remarks = list(remarks)
+    config.HideTests.remarks, config.HideTests.facts = list(remarks), facts_of(student, marks)
     classroom.convert(_FeedbackOfOne, config)
     folder = classroom.folder / "feedback" / student
     # Where one is missing, nbgrader's release_feedback stops, for all students. Nobody finds a page by a new secret.

@@ -24,15 +24,10 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
-from nbgrader.preprocessors import (
-    AssignLatePenalties,
-    CheckCellMetadata,
-    LimitOutput,
-    SaveAutoGrades,
-)
+from nbgrader.preprocessors import CheckCellMetadata, LimitOutput, SaveAutoGrades
 from sqlalchemy.exc import OperationalError, SAWarning
 
-from fmnist_helpers.grading import inert, submissions
+from fmnist_helpers.grading import by_hand, inert, submissions
 from fmnist_helpers.grading.classroom import Classroom, ExactPaths
 from fmnist_helpers.grading.execute import DidNotStart, Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
@@ -41,6 +36,7 @@ from fmnist_helpers.grading.handout import Handout
 from fmnist_helpers.grading.inside import PACKAGE, write_package
 from fmnist_helpers.grading.instructor_cells import sources_of_tests
 from fmnist_helpers.grading.judging import seed_of
+from fmnist_helpers.grading.late import FAILED_RULE, assign_penalty
 from fmnist_helpers.grading.marks import (
     FAILED,
     Marks,
@@ -162,16 +158,19 @@ class Grader:
             self.save(outcome)
             return outcome
         outcome.key, outcome.limits = self._key(submission), str(self.options.limits)
-        outcome.seed = seed_of(self._secret, submission.digest)
+        outcome.seed, outcome.digest = seed_of(self._secret, submission.digest), submission.digest
+        outcome.accepted = self._accepted(outcome)
         outcome.answered = self._handouts[submission.assignment].work(submission.notebook.cells)[0]
         known = self._known(outcome)
         if known is not None:
             return known
         self._stage(submission)
-        report = Report()
+        report, who = Report(), (submission.student, submission.assignment)
         try:
             with self._lock:
+                before = by_hand.marked(self.classroom, *who)
                 _RecordingAutograde(self, submission, outcome.seed, report).start()
+                by_hand.keep(self.classroom, *who, before)
         finally:
             shutil.rmtree(self._files(submission), ignore_errors=True)
         outcome.stopped, outcome.stopped_at, outcome.seconds = (
@@ -208,6 +207,29 @@ class Grader:
             return None
         autograded = self.classroom.folder / "autograded" / outcome.student / outcome.assignment
         return known if autograded.is_dir() else None
+
+    def _accepted(self, outcome: Outcome) -> str:
+        """Return what a person noted who accepted the flags of an earlier run on the same submission."""
+        known = read_outcome(self._path(outcome))
+        return known.accepted if known is not None and known.digest == outcome.digest else ""
+
+    def accept(self, student: str, assignment: str, note: str) -> bool:
+        """Keep a person's note on the flags of a submission; tell whether it has been graded."""
+        known = read_outcome(self._path(Outcome(student, assignment)))
+        if known is None or known.problem:
+            return False
+        self.save(replace(known, accepted=note))
+        return True
+
+    def again(self, student: str, assignment: str, task: str = "") -> bool:
+        """Have a submission graded at the next run, and one task without what a person gave; tell if it was graded."""
+        path = self._path(Outcome(student, assignment))
+        known = read_outcome(path)
+        if known is None or (task and not by_hand.forget(self.classroom, student, assignment, task)):
+            return False
+        # Not deleted: what a person has accepted stays.
+        self.save(replace(known, key=""))
+        return True
 
     def others(self, names: Iterable[str]) -> list[Outcome]:
         """Return the outcomes of earlier runs for all assignments but these, in order."""
@@ -276,13 +298,16 @@ class Grader:
     def write_feedback(self, outcome: Outcome) -> Marks | None:
         """Write the feedback page, unless marks and comments are those it shows already; return the marks."""
         with self._lock:
+            failed = assign_penalty(self.classroom, outcome.student, outcome.assignment)
+            outcome.flags = [flag for flag in outcome.flags if not flag.startswith(FAILED_RULE)]
+            outcome.flags += [failed] if failed else []
             marks = read_marks(self.classroom, outcome.student, outcome.assignment)
             if marks is not None:
                 page = self.classroom.folder / "feedback" / outcome.student / f"{outcome.assignment}.html"
                 remarks = remarks_on(outcome, marks)
                 digest = hashlib.sha256(f"{outcome.key}{marks}{remarks}".encode()).hexdigest()
                 if outcome.feedback != digest or not page.exists():
-                    write_feedback(self.classroom, outcome.student, outcome.assignment, remarks)
+                    write_feedback(self.classroom, outcome.student, outcome.assignment, remarks, marks)
                     outcome.feedback = digest
                     self.save(outcome)
         return marks
@@ -307,7 +332,6 @@ class _RecordingAutograde(ExactPaths, Autograde):
             run,
             LimitOutput,
             SaveAutoGrades,
-            AssignLatePenalties,
             CheckCellMetadata,
         ]
         self._failure: Exception | None = None

@@ -196,6 +196,24 @@ def tasks(nb: NotebookNode) -> list[dict[str, Any]]:
     return found
 
 
+def groups(nb: NotebookNode) -> list[list[NotebookNode]]:
+    """Return the cells in order, an answer in code together with the tests that follow it, to be shown beside it."""
+    found: list[list[NotebookNode]] = []
+    for cell in nb.cells:
+        marks = cell.metadata.get("nbgrader", {})
+        first = found[-1][0] if found else None
+        answered = first is not None and first.cell_type == "code" and _is_answer(first)
+        if answered and marks.get("grade") and not marks.get("solution"):
+            found[-1].append(cell)
+        else:
+            found.append([cell])
+    return found
+
+
+def _is_answer(cell: NotebookNode) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
+
+
 class FeedbackPage(Exporter):
     """Makes the page of one student from a graded notebook."""
 
@@ -224,6 +242,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     for make in (markdown, shown, code):
         environment.filters[make.__name__] = lambda *arguments, make=make: Markup(make(*arguments))
+    environment.filters["groups"] = groups
     environment.filters["points"] = lambda points: f"{points or 0:g}"
     environment.globals.update(
         style=Markup(style), digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

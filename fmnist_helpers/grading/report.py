@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fmnist_helpers.atomic import written_whole
-from fmnist_helpers.grading.marks import NOT_SUBMITTED, Marks, Outcome, status_of
+from fmnist_helpers.grading.marks import NOT_SUBMITTED, Marks, Outcome, final, status_of
 
 Row = tuple[Outcome, Marks | None]
 HEADER = (
@@ -19,6 +19,7 @@ HEADER = (
     "of",
     "late_hours",
     "penalty",
+    "final",
     "waiting",
     "detail",
     "flags",
@@ -41,10 +42,17 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
             cells = [outcome.student, outcome.assignment, status_of(outcome, marks)]
             if marks and not outcome.problem:
                 late = round(marks.late_seconds / 3600, 2)
-                cells += [marks.points, marks.most, late, marks.penalty, " ".join(marks.waiting)]
+                cells += [
+                    marks.points,
+                    marks.most,
+                    late,
+                    marks.penalty,
+                    final(marks),
+                    " ".join(marks.waiting),
+                ]
             else:
-                cells += [""] * 5
-            cells += [detail_of(outcome), "; ".join(outcome.flags), "; ".join(outcome.notes)]
+                cells += [""] * 6
+            cells += [detail_of(outcome), "; ".join(_flags(outcome)), "; ".join(outcome.notes)]
             cells += [" ".join(outcome.unprotected)]
             known = marks.tasks if marks and not outcome.problem else {}
             cells += ["" if known.get(task) is None else known[task] for task in tasks]
@@ -55,9 +63,10 @@ def table(rows: Sequence[Row]) -> str:
     """Return the table that is shown on the screen, with a line of totals by status."""
     lines = [f"{'student':24s} {'assignment':20s} {'points':>11s}  status"]
     for outcome, marks in rows:
-        points = f"{marks.points:g} of {marks.most:g}" if marks and not outcome.problem else ""
+        points = f"{final(marks):g} of {marks.most:g}" if marks and not outcome.problem else ""
         status = status_of(outcome, marks)
-        words = [detail_of(outcome), *outcome.flags, *(outcome.notes if outcome.problem else [])]
+        late = f"{marks.penalty:g} taken off for late work" if points and marks.penalty else ""
+        words = [late, detail_of(outcome), *_flags(outcome), *(outcome.notes if outcome.problem else [])]
         lines.append(
             f"{_printable(outcome.student)[:24]:24s} {outcome.assignment:20s} {points:>11s}  "
             + ": ".join([status, *([_printable("; ".join(filter(None, words)))] if any(words) else [])])
@@ -75,7 +84,8 @@ def attention(rows: Sequence[Row]) -> list[str]:
     for outcome, marks in rows:
         if outcome.problem == NOT_SUBMITTED and not outcome.notes:
             continue
-        words = [*outcome.flags, *([detail_of(outcome)] if outcome.stopped else []), *outcome.notes]
+        flags = [] if outcome.accepted else outcome.flags
+        words = [*flags, *([detail_of(outcome)] if outcome.stopped else []), *outcome.notes]
         if marks and not outcome.problem and outcome.answered and not marks.points:
             words.insert(0, f"earned nothing, though {outcome.answered} answers were written")
         if words:
@@ -90,6 +100,11 @@ def detail_of(outcome: Outcome) -> str:
     if not outcome.stopped:
         return ""
     return f"{outcome.stopped}, at {outcome.stopped_at}" if outcome.stopped_at else outcome.stopped
+
+
+def _flags(outcome: Outcome) -> list[str]:
+    seen = [f"accepted: {outcome.accepted}"] if outcome.flags and outcome.accepted else []
+    return [*outcome.flags, *seen]
 
 
 def harmless(cell: object) -> object:

@@ -56,6 +56,19 @@ def export(folder: Path, *arguments: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_an_extension_without_work_is_no_zero(folder):
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
+        gradebook.add_student("extended")
+        gradebook.add_submission("first", "extended")
+        gradebook.grant_extension("first", "extended", days=1)
+    row = next(
+        row for row in export(folder) if row["student_id"] == "extended" and row["assignment"] == "first"
+    )
+    assert row["score"] == row["raw_score"] == ""
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
+        gradebook.remove_student("extended")
+
+
 def test_every_name_comes_back_and_none_is_a_formula(folder):
     rows = export(folder)
     names = [row["student_id"] for row in rows if row["assignment"] == "first"]

@@ -6,12 +6,14 @@ import copy
 import hashlib
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
 
 from fmnist_helpers.grading.classroom import Classroom
-from fmnist_helpers.grading.feedback import REPLACED, HideTests, split_hidden, write_feedback
+from fmnist_helpers.grading.feedback import REPLACED, HideTests, facts_of, split_hidden, write_feedback
+from fmnist_helpers.grading.marks import Marks
 
 TESTED = """from x import check
 
@@ -72,7 +74,7 @@ def as_graded(classroom: Classroom, student: str, **beside: str) -> None:
         gradebook.update_or_create_notebook("ex", "ex")
         gradebook.update_or_create_student(student)
         gradebook.add_submission("ex", student)
-    write_feedback(classroom, student, "ex")
+    write_feedback(classroom, student, "ex", [], read_marks(classroom, student, "ex"))
 
 
 def test_feedback_goes_back_through_the_exchange_also_beside_what_came_by_mail(tmp_path):
@@ -97,3 +99,16 @@ def test_feedback_goes_back_through_the_exchange_also_beside_what_came_by_mail(t
     # nbgrader's own rule: whoever has the secret finds the page.
     assert "By ben." in pages[hashlib.md5(f"{secret}ex".encode()).hexdigest() + ".html"]
     assert len(pages) == 3
+
+
+def test_page_begins_with_whose_work_it_is_and_what_came_of_it():
+    marks = Marks(17.0, 24.0, {}, (), 5400.0, 2.5, (), "Ada Lovelace", datetime(2027, 3, 2, 13, 30))
+    assert facts_of("ada", marks) == [
+        ["Student", "Ada Lovelace (ada)"],
+        ["Handed in", "2027-03-02 13:30 UTC, 1.5 hours late"],
+        ["Points", "17 of 24"],
+        ["Taken off for late work", "2.5"],
+        ["Final mark", "14.5"],
+    ]
+    on_time = Marks(17.0, 24.0, {}, (), 0.0, 0.0, ())
+    assert facts_of("ada", on_time) == [["Student", "ada"], ["Points", "17 of 24"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,29 @@ def test_csv_has_empty_cells_and_no_zeros_for_what_is_not_known(tmp_path):
     write_csv(tmp_path / "grades.csv", rows)
     lines = (tmp_path / "grades.csv").read_text(encoding="utf-8-sig").splitlines()
     assert lines[0].endswith(",notes,unprotected,a,b")
-    assert lines[1] == f"ada,{ASSIGNMENT},needs manual grading,3.0,5.0,0.0,0.0,b,,,,,0.0,"
-    assert lines[2] == f"ada,{ASSIGNMENT},unreadable" + "," * 11
+    assert lines[1] == f"ada,{ASSIGNMENT},needs manual grading,3.0,5.0,0.0,0.0,3.0,b,,,,,0.0,"
+    assert lines[2] == f"ada,{ASSIGNMENT},unreadable" + "," * 12
+
+
+def test_late_work_counts_less_in_table_and_csv_alike(tmp_path):
+    rows = [(outcome(), marks(penalty=1.25, late_seconds=5400)), (outcome(), marks(penalty=9.0))]
+    write_csv(tmp_path / "grades.csv", rows)
+    with open(tmp_path / "grades.csv", encoding="utf-8-sig", newline="") as file:
+        told = [
+            (row["points"], row["late_hours"], row["penalty"], row["final"]) for row in csv.DictReader(file)
+        ]
+    assert told == [("3.0", "1.5", "1.25", "1.75"), ("3.0", "0.0", "9.0", "0.0")]
+    assert "1.75 of 5  graded: 1.25 taken off for late work" in table(rows)
+
+
+def test_flags_that_a_person_accepted_are_no_status_and_no_matter_any_more(tmp_path):
+    told = outcome(flags=["reached the limit of processes"], accepted="asked her, all right")
+    assert status_of(told, marks()) == "graded"
+    assert attention([(told, marks())]) == []
+    write_csv(tmp_path / "grades.csv", [(told, marks())])
+    assert "processes; accepted: asked her, all right" in (tmp_path / "grades.csv").read_text(
+        encoding="utf-8-sig"
+    )
 
 
 def test_table_shows_control_characters_as_question_marks():

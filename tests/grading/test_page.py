@@ -16,7 +16,7 @@ from nbformat import NotebookNode, v4
 
 from fmnist_helpers.grading import inert
 from fmnist_helpers.grading.inert_text import BREAK
-from fmnist_helpers.grading.page import FeedbackPage, code, formula, markdown, shown, with_formulas
+from fmnist_helpers.grading.page import FeedbackPage, code, formula, groups, markdown, shown, with_formulas
 from tests.grading.smuggled import (
     SHOWN,
     TEXTS,
@@ -165,3 +165,31 @@ def test_code_is_coloured_unless_it_is_long():
 def test_page_that_was_not_inert_before_is():
     nb = v4.new_notebook(cells=[v4.new_markdown_cell("<script>alert(1)</script>![x](attachment:gone.png)")])
     assert "<script" not in page_of(nb)
+
+
+def test_a_diagnosis_stands_beside_the_answer_that_it_is_about():
+    def cell(name: str, make=v4.new_code_cell, **marks) -> NotebookNode:
+        return make(name, metadata={"nbgrader": {"grade_id": name, **marks}} if name else {})
+
+    answer, test = {"solution": True, "grade": False}, {"solution": False, "grade": True}
+    nb = v4.new_notebook(
+        cells=[
+            cell("a", **answer),
+            cell("a1", **test),
+            cell("a2", **test),
+            cell("", v4.new_markdown_cell),
+            cell("b1", **test),
+            cell("why", v4.new_markdown_cell, solution=True, grade=True),
+            cell("b2", **test),
+        ]
+    )
+    assert [[one.source for one in group] for group in groups(nb)] == [
+        ["a", "a1", "a2"],
+        [""],
+        ["b1"],
+        ["why"],
+        ["b2"],
+    ]
+    soup = BeautifulSoup(page_of(nb, facts=[["Student", ODD]]), "html.parser")
+    assert [one.get("id") for one in soup.select(".beside > section")] == ["a", "a1", "a2"]
+    assert soup.select_one(".facts dd").get_text() == ODD

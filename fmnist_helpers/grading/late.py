@@ -1,0 +1,123 @@
+"""Late work: due dates, extensions, and what is taken off, worked out anew whenever marks are read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from nbformat.v4 import new_notebook
+from nbgrader.api import Assignment, Gradebook, MissingEntry
+from nbgrader.preprocessors import AssignLatePenalties
+
+from fmnist_helpers.grading.classroom import Classroom
+from fmnist_helpers.grading.release import release
+from fmnist_helpers.grading.times import read_timestamp
+
+LAST = datetime(2200, 1, 1, tzinfo=UTC)
+"""A due date lies in the future, as a rule; later than this it is a slip."""
+
+
+FAILED_RULE = "its late penalty is that of an earlier run"
+
+
+class LateError(ValueError):
+    """A due date or an extension makes no sense; the message says why."""
+
+
+def assign_penalty(classroom: Classroom, student: str, assignment: str) -> str:
+    """Have nbgrader take off what its rule takes off today: for this due date, extension and score, by these settings.
+
+    nbgrader itself does so only while it grades, which may be before a person has marked anything.
+
+    Returns:
+        What went wrong in a rule of one's own, or nothing.
+    """
+    config = classroom.config(assignment, student)
+    place = {"notebook": assignment, "assignment": assignment, "student": student}
+    place["db_url"] = classroom.patient_db_url
+    try:
+        AssignLatePenalties(config=config, log=classroom.log()).preprocess(
+            new_notebook(), {"nbgrader": place}
+        )
+    except MissingEntry:
+        pass  # Nothing was handed in, so nothing is late.
+    except Exception as error:
+        return f"{FAILED_RULE}: the rule raised {type(error).__name__}: {error}"
+    return ""
+
+
+def set_due_date(classroom: Classroom, assignment: str, when: str) -> str:
+    """Set when an assignment is due, or that it is not (``never``); return a sentence.
+
+    Raises:
+        LateError: if the time cannot be read.
+    """
+    moment = None if when == "never" else _moment(when)
+    with _recorded(classroom, assignment) as gradebook:
+        _find(gradebook, assignment).duedate = moment and moment.replace(tzinfo=None)
+        gradebook.db.commit()
+    return f"{assignment} is due {_shown(moment) if moment else 'at no time'}."
+
+
+def extend(classroom: Classroom, student: str, assignment: str, until: str) -> str:
+    """Let a student hand in later, or no longer (``never``), also before anything is there; return a sentence.
+
+    Raises:
+        LateError: if there is no due date or no such student, or the time cannot be read or is too early.
+    """
+    with _recorded(classroom, assignment) as gradebook:
+        due = _find(gradebook, assignment).duedate
+        if due is None:
+            raise LateError(f"{assignment} has no due date; set one first, with the command due")
+        moment = due.replace(tzinfo=UTC)
+        more = timedelta(0) if until == "never" else _moment(until) - moment
+        if more < timedelta(0):
+            raise LateError(f"{_shown(moment + more)} is before the due date, {_shown(moment)}")
+        _make_known(classroom, gradebook, student)
+        try:
+            gradebook.find_submission(assignment, student)
+        except MissingEntry:
+            # Without a time stamp: whatever is handed in later takes its place, and keeps the extension.
+            gradebook.add_submission(assignment, student)
+        gradebook.grant_extension(assignment, student, minutes=more.total_seconds() / 60)
+    return f"{student} may hand in {assignment} until {_shown(moment + more)}."
+
+
+def _recorded(classroom: Classroom, assignment: str) -> Gradebook:
+    """Return the grade book, in which the assignment stands with its cells."""
+    with classroom.gradebook() as gradebook:
+        try:
+            known = bool(_find(gradebook, assignment).notebooks)
+        except MissingEntry:
+            known = False
+    if not known:
+        release(classroom, assignment)
+    return classroom.gradebook()
+
+
+def _find(gradebook: Gradebook, assignment: str) -> Assignment:
+    return gradebook.find_assignment(assignment)
+
+
+def _make_known(classroom: Classroom, gradebook: Gradebook, student: str) -> None:
+    """Enter a student who has handed in something; whoever nobody knows may be a slip of the pen."""
+    try:
+        gradebook.find_student(student)
+    except MissingEntry:
+        if not (classroom.submitted / student).is_dir():
+            known = ", ".join(sorted(one.id for one in gradebook.students)) or "nobody"
+            raise LateError(
+                f"there is no student {student}; known are {known}. To enter one: nbgrader db student add NAME"
+            ) from None
+        gradebook.add_student(student)
+
+
+def _moment(text: str) -> datetime:
+    moment, remarks = read_timestamp(text, LAST)
+    if moment is None:
+        reason = remarks[0] if remarks else "it is empty"
+        raise LateError(f"{reason}; write it as 2027-03-01 23:59 UTC")
+    return moment
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
