@@ -13,7 +13,7 @@ import nbformat
 
 from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.feedback import REPLACED, HideTests, facts_of, split_hidden, write_feedback
-from fmnist_helpers.grading.marks import Marks
+from fmnist_helpers.grading.marks import Marks, read_marks
 
 TESTED = """from x import check
 
