@@ -79,6 +79,20 @@ EMPTY = Hints(
     "backward fills .grad, and only of a tensor that was marked by hand. One that was computed, even as a copy of a "
     "marked one, is a link in a graph. Which of them is yours, and has backward run by then?",
 )
+CUT_OFF = Hints(
+    "Look at what goes into the list at each step, and print its requires_grad.",
+    "The clone of a marked tensor was computed from it, so it hangs on the graph. What cuts it off?",
+)
+RECORDING = Hints(
+    "Read the message: it names a leaf and a change in place. Which of your lines is that?",
+    "The change is right, but PyTorch is recording while it happens. A step is no part of the loss: what switches the "
+    "recording off?",
+)
+OLD_VELOCITY = Hints(
+    "Look at the line that computes the new velocity: what does its left side change?",
+    "The list and your function both hold the same tensor. After your line, do they still? Which lines "
+    "change a tensor in place?",
+)
 TABLE = Hints(
     "Set your lines beside the two of the task, from left to right.",
     "Take the numbers of the task's example, and print velocity and parameter after each of your lines. Which of them "
@@ -236,7 +250,8 @@ def _judge_walk(check: Check, problem: Valley, walk: Walk, one: SeenWalk) -> Non
     # Where the first step went well, the second one looked for a gradient in a new tensor.
     belief = "new_tensor_is_update" if one.num_values > 1 and not marked else None
     words = "with a start that is marked with requires_grad, " if marked else ""
-    result = _result(check, one.call, Wrong(None, words, belief, None if belief else EMPTY), "derivatives")
+    section = "step" if marked else "derivatives"  # What a leaf is stands there.
+    result = _result(check, one.call, Wrong(None, words, belief, None if belief else EMPTY), section)
     what = "the result from the lowest point" if walk.start == problem.lowest else "the result"
     path = check.tensor(result, (walk.num_steps + 1, *walk.start.shape), what)
     for kept, seen in (
@@ -249,7 +264,7 @@ def _judge_walk(check: Check, problem: Valley, walk: Walk, one: SeenWalk) -> Non
     _judge_path(check, problem, walk, path)
     if result.graph:
         seen = "the points still hold their graph; nothing should be recorded for them any more."
-        check.fail(seen, "summing_is_free", section="derivatives")
+        check.fail(seen, hints=CUT_OFF, section="step")
 
 
 def _judge_path(check: Check, problem: Valley, walk: Walk, path: Tensor) -> None:
@@ -397,7 +412,8 @@ def _judge_numbers(
     rows = [Wrong(_states(problem, RIGHT, stops=True), stopped, None, SKIPPED)]
     for rule in _rules(0, 0):
         belief = "new_tensor_is_update" if rule in NOT_IN_PLACE else None
-        rows.append(Wrong(_states(problem, rule), rule, belief, None if belief else TABLE))
+        hints = OLD_VELOCITY if rule == NOT_IN_PLACE[-1] else None if belief else TABLE
+        rows.append(Wrong(_states(problem, rule), rule, belief, hints))
     check.compare(states, right, rows, _first_wrong_number(problem, states, right), TOLERANCE)
 
 
@@ -414,7 +430,7 @@ def _judge_what_stays(check: Check, problem: Momentum, update: Update, one: Seen
             what = "cleared or made" if now.array is None or then is None else "changed"
             check.fail(f"a gradient was {what}; the function leaves them as they are.", hints=TABLE)
     if any(velocity.graph for velocity in one.velocities):
-        check.fail("a velocity holds a graph.", "summing_is_free", section="derivatives")
+        check.fail("a velocity holds a graph.", hints=RECORDING, section="step")
 
 
 RIGHT = "the rule that is asked for."
@@ -518,7 +534,7 @@ def _result(check: Check, call: Call, none: Wrong, section: str) -> Seen:
         failure = error
     message = call.raised.message if call.raised else ""
     if "leaf Variable" in message:
-        check.fail(failure.seen, "new_tensor_is_update")
+        check.fail(failure.seen, hints=RECORDING, section="step")
     if "does not require grad" in message:
         check.fail(failure.seen, hints=none.hints or EMPTY, section=section)
     if "NoneType" in message:

@@ -52,6 +52,10 @@ WHICH_MODEL = Hints(
     "Follow one batch through your loop: images, logits, loss, backward, step.",
     "Which model computes the logits, which loss is differentiated, and whose weights does the optimiser move?",
 )
+LAST_GROUP = Hints(
+    "Look at the line that decides when a step is taken: what happens to it at the last batch?",
+    "Five batches in groups of two: write down after which of them a step is due, and which condition is true there.",
+)
 ONE_ARROW = Hints(
     "Look at when the gradient is clipped, and at what is measured: each tensor, or all together.",
     "The gradient is one long arrow whose parts lie in many tensors. Its length is known only after backward, it is "
@@ -438,7 +442,7 @@ def _diagnose_steps(check: Check, groups: list[range], seen: Trained) -> None:
         said = (
             f"the last group, {len(groups[-1])} of its batches, was never used: no step was taken after it."
         )
-        check.fail(said, "last_is_all")
+        check.fail(said, hints=LAST_GROUP, section="accumulation")
     if taken != wanted:
         said = f"steps were taken after batches {taken}; they are due after batches {wanted}."
         after_each = taken == list(range(1, wanted[-1] + 1))

@@ -71,6 +71,11 @@ WHO_CHANGES = Hints(
     "Look at everything in your function that changes the model, beside the steps of the optimiser.",
     "Follow the weights through two epochs: who changes them, when, and who puts which ones back?",
 )
+PUT_BACK = Hints(
+    "Look at the end of your function: which line changes the model that the caller handed over?",
+    "A line such as model = best gives the name to another model, and the caller's stays as it is. How do you put the "
+    "numbers of one model into another?",
+)
 COUNT_RIGHT = Hints(
     "Look at how right answers are counted, and by what their number is divided.",
     "Take one batch and count by hand. Then think of all batches, and of which mode the model is in.",
@@ -385,6 +390,9 @@ def judge_train_keep_best(problem: KeepProblem, seen: KeepSeen) -> str:
         check.fail(f"{said}. On the training split that epoch looks best.", "falling_loss_generalises")
     if kept and losses[kept - 1] == min(losses):
         check.fail(f"{said}. Its validation loss is the lowest.", "accuracy_is_loss")
+    if kept == last and not any(note.kind == "load" for note in seen.notes):
+        said += ". Nothing was put back into the model that was handed over"
+        check.fail(f"{said}.", "last_is_best", PUT_BACK)
     check.fail(f"{said}.", "last_is_best" if kept == last else None, None if kept == last else WHO_CHANGES)
 
 

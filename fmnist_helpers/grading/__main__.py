@@ -1,6 +1,6 @@
 """The commands of an instructor: ``release`` hands out, ``grade`` grades a class.
 
-python -m fmnist_helpers.grading release --out DIR
+python -m fmnist_helpers.grading release --out DIR [--assignment NAME] [--course]
 python -m fmnist_helpers.grading grade --submitted DIR --out DIR [--assignment NAME] [--jobs N] [--again STUDENT/NAME]
 python -m fmnist_helpers.grading due NAME --at TIME --out DIR
 python -m fmnist_helpers.grading extend STUDENT NAME --until TIME --out DIR
@@ -34,6 +34,7 @@ from fmnist_helpers.grading.late import LateError, extend, set_due_date
 from fmnist_helpers.grading.release import ChangedError, release
 from fmnist_helpers.grading.report import attention, table, write_csv
 from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem, missing_limits
+from fmnist_helpers.grading.students_course import release_course
 from fmnist_helpers.progress import progress_bar
 
 NAME, STUDENT = ("name", {"help": "of the assignment"}), ("student", {"help": "as in the table"})
@@ -82,7 +83,9 @@ def _release(options: argparse.Namespace) -> int:
     names = options.assignment or classroom.assignments()
     if _unknown(names, classroom):
         return 2
-    for name in names:
+    if options.course:
+        print(f"The course, with all exercises: {release_course(options.out.resolve() / 'release')}")
+    for name in names if not options.course or options.assignment else []:
         print(f"{name}: {release(classroom, name)}")
         for line in remarks_on_tests(classroom.read_source(name)):
             print(f"  {line}")
@@ -194,6 +197,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--source", type=Path, default=SOURCE, help="folder of the exercises with solutions"
         )
+    commands.choices["release"].add_argument(
+        "--course",
+        action="store_true",
+        help="write the whole course for students, as one zip, without solutions",
+    )
     command.add_argument(
         "--again",
         action="append",

@@ -156,7 +156,7 @@ def train_accumulated(dataloader, model, loss_fn, optimizer, num_accumulate):
     return losses
 
 
-# %% wrong: last_is_all | the last group, 1 of its batches, was never used | train_accumulated-updates
+# %% wrong: none | the last group, 1 of its batches, was never used | train_accumulated-updates
 def train_accumulated(dataloader, model, loss_fn, optimizer, num_accumulate):
     losses = []
     model.train()
