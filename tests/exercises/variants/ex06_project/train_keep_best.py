@@ -388,3 +388,16 @@ def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_e
             best_state = copy.deepcopy(model.state_dict())
     model.load_state_dict(best_state)
     return accuracies
+
+
+# %% wrong: last_is_best | Nothing was put back into the model that was handed over | train_keep_best-model
+def train_keep_best(model, train_loader, valid_loader, loss_fn, optimizer, num_epochs):
+    accuracies, best_model = [], None
+    for _ in range(num_epochs):
+        fmnist_helpers.train_loop(train_loader, model, loss_fn, optimizer, verbose=False)
+        result = fmnist_helpers.test_loop(valid_loader, model, loss_fn, verbose=False)
+        if not accuracies or result.accuracy > max(accuracies):
+            best_model = copy.deepcopy(model)
+        accuracies.append(result.accuracy)
+    model = best_model
+    return accuracies
