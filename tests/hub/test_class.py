@@ -303,8 +303,9 @@ def run_cells(page) -> list[dict]:
 
 
 def errors(cells: list[dict]) -> list[str]:
-    """Return the names of the errors that cells show."""
-    outputs = [one for cell in cells for one in cell.get("outputs", [])]
+    """Return the names of the errors that cells show, without those that are there to be read."""
+    unmeant = [cell for cell in cells if "raises-exception" not in cell["metadata"].get("tags", [])]
+    outputs = [one for cell in unmeant for one in cell.get("outputs", [])]
     return [one["ename"] for one in outputs if one["output_type"] == "error"]
 
 
