@@ -399,6 +399,10 @@ COUNT = Hints(
     "Three classes with 9, 3 and 14 samples, 2 to be held out of each. Which numbers does your code compute on the "
     "way?",
 )
+WHICH_CLASSES = Hints(
+    "Look at the classes that your code goes through: where do they come from?",
+    "Not every number has to be a class. What becomes of a class that does not occur at all?",
+)
 TOO_FEW = Hints(
     "Look for the place where you know how many samples a class has.",
     "A split that is quietly smaller than promised misleads everybody who uses it. Where can you notice it, and how "
@@ -433,6 +437,11 @@ def judge_split_by_class(problem: SplitProblem, seen: RunsSeen) -> str:
         check.fail(INCOMPLETE)
     given = problem.calls[0]
     sizes, every = Counter(given.labels), range(len(given.labels))
+    if seen.runs[0].value_error:
+        classes, raised = ", ".join(map(str, sorted(sizes))), seen.runs[0].call.raised
+        message = f"ValueError: {raised.message}" if raised else "a ValueError"
+        words = f"the labels were {classes}, with enough samples of each, and it raised {message}."
+        check.fail(words, hints=WHICH_CLASSES)
     train, held = _parts(check, seen.runs[0])
     if not set(train + held) <= set(every):
         check.fail(f"there are sample numbers that are not among 0 to {every[-1]}.", hints=WHICH_PLACES)

@@ -44,6 +44,18 @@ GRAPH = Hints(
     "The optimiser needs to know how each parameter changes the logits. Follow the numbers from the logits back "
     "to the images: where does the trace of a parameter end?",
 )
+LAST_LAYER = Hints(
+    "Look at what comes after your last linear layer.",
+    "A ReLU stands between each two layers. Between which two does your last one stand?",
+)
+EMPTY_LAYER = Hints(
+    "Look for the line that gives a layer its place in the result: is there something to count by then?",
+    "A layer without parameters of its own, such as a ReLU, is passed on the way. When does it deserve an entry?",
+)
+BACK_AS_FOUND = Hints(
+    "Look at the last switch of the mode in your function: to which mode does it set the model?",
+    "You found the model in one of two modes. What can you note before the first switch, and set again at the end?",
+)
 FROZEN = Hints(
     "Look for the line that asks whether a parameter is trainable.",
     "What does requires_grad say of a parameter, and what may still be left of a layer?",
@@ -208,6 +220,7 @@ def _name_what_follows(check: Check, output: Tensor, right: Tensor, mode: str) -
         seen = "each column of the output sums to 1: a softmax went over the images."
     elif positive and rises and (right < 0).any():
         seen = "not one output was negative, though some of the logits are: something cuts them off."
+        check.fail(mode + seen, hints=LAST_LAYER, section="module")
     elif sum_to_one(output.exp(), 1):
         seen = "the outputs are logarithms of probabilities; the last layer gives logits."
     if seen is not None:
@@ -317,7 +330,7 @@ def _judge_count(
             check.fail(f"{name!r} is there, and no layer of the model has this name.", hints=NESTED)
         if number == 0:
             text = "is there with 0; a layer with no trainable parameter of its own is absent."
-            check.fail(f"{words[name]} {text}", hints=FROZEN)
+            check.fail(f"{words[name]} {text}", hints=EMPTY_LAYER)
     if any(result.get(name) == number != expected.get(name) for name, number in everything.items()):
         text = "frozen parameters, whose requires_grad is False, were counted as well."
         check.fail(text, hints=FROZEN)
@@ -471,7 +484,8 @@ def _judge_left(check: Check, training: bool, seen: Prediction) -> None:
     """Judge how the model and the images were left."""
     found, left = ("training", "evaluation") if training else ("evaluation", "training")
     if seen.modes and all(mode != training for mode in seen.modes):
-        check.fail(f"the model was found in {found} mode and left in {left} mode.", "mode_returns")
+        said = f"the model was found in {found} mode and left in {left} mode."
+        check.fail(said, "mode_returns" if training else None, BACK_AS_FOUND, section="modes")
     if any(mode != training for mode in seen.modes):
         text = f"the model was found in {found} mode, and a part of it was left in {left} mode."
         check.fail(text, hints=AS_FOUND)

@@ -36,6 +36,15 @@ READY_MADE = ("_loss", "cross_entropy", "with_logits", "kl_div", "log_softmax")
 LARGE = ("", "1000", "-1000", "1000 in some rows and near -1000 in others", "1000 and -1000 in every row")
 """Where logits lie; the first ones are ordinary."""
 
+COLUMNS = Hints(
+    "Look at the line that changes the labels, and print its shape.",
+    "one_hot without num_classes makes as many columns as the largest label of this batch needs. Which form of the "
+    "labels does not care which classes occur?",
+)
+A_NUMBER = Hints(
+    "Look at what you add up: numbers, or tensors?",
+    "A tensor of one number has a method that gives the number as Python's. It stands in the tensor primer.",
+)
 ONLY_MEASURE = Hints(
     "Look for a line that writes into something that was handed to your function, calls backward or sets a mode.",
     "A loss measures; the loop around it does the rest. What should look the same before and after?",
@@ -123,9 +132,9 @@ def _explain_labels(check: Check, entered: Seen) -> None:
         )
         check.fail(told, hints=_look("what is done to the shape of the labels"), section="labels")
     if in_rows and labels != logits:
-        check.fail(
-            f"labels of shape {labels} met logits of shape {logits}; a class is missing in them.", "one_hot"
-        )
+        told = f"labels of shape {labels} met logits of shape {logits}; a class is missing in them."
+        # Floats are what one-hot labels have to be; then only their number of columns was wrong.
+        check.fail(told, "one_hot" if whole else None, COLUMNS, section="labels")
     if in_rows == whole:
         check.fail(f"the labels entered the loss as torch.{dtype} of shape {labels}.", "one_hot")
 
@@ -158,10 +167,10 @@ def judge_loss_over_batches(problem: BatchLosses, seen: Call) -> str:
     check = Check("loss_over_batches", "averages")
     result = check.result(seen)
     if result.is_a("Tensor"):
-        graph, belief = (
-            (" and still holds the graphs of the batches", "summing_is_free") if result.graph else ("", None)
+        graph = " and still holds the graphs of the batches" if result.graph else ""
+        check.fail(
+            f"the result is a tensor{graph}; a Python float is asked for.", hints=A_NUMBER, section="tensors"
         )
-        check.fail(f"the result is a tensor{graph}; a Python float is asked for.", belief, section="averages")
     value = check.number(result, "the result")
     losses, sizes, count = problem.losses, problem.sizes, sum(problem.sizes)
     right = _weighted(losses, sizes)
@@ -188,7 +197,9 @@ def judge_loss_over_batches(problem: BatchLosses, seen: Call) -> str:
         ),
         (math.floor(right), "the mean without what comes after the point", "the division"),
     ]
-    _compare(check, (value, right), "the mean over the samples", rows, SHARES, 1e-6)
+    batches = ", ".join(f"{loss:.4g} for {size}" for loss, size in zip(losses, sizes, strict=True))
+    detail = f" The batches have these mean losses for so many samples: {batches}."
+    _compare(check, (value, right), "the mean over the samples", rows, SHARES, 1e-6, detail)
     return f"{num_batches} batches, {count} samples, and each sample counts once"
 
 
@@ -369,9 +380,18 @@ def _judge_slopes(
 
 
 def _compare(
-    check: Check, found: tuple[float, float], what: str, rows: list, otherwise: str, tolerance: float
+    check: Check,
+    found: tuple[float, float],
+    what: str,
+    rows: list,
+    otherwise: str,
+    tolerance: float,
+    detail: str = "",
 ) -> None:
-    """Compare a value with the right one, then with wrong ones: each is a number, what it is, and why or where."""
+    """Compare a value with the right one, then with wrong ones: each is a number, what it is, and why or where.
+
+    ``detail`` follows where none of them explains it.
+    """
     value, right = found
     short = [f"{one:.4f}" if abs(one) < 1e6 else f"{one:.4g}" for one in found]
     ours, theirs = short if short[0] != short[1] else (f"{value:.9g}", f"{right:.9g}")
@@ -380,7 +400,7 @@ def _compare(
         belief, hints = (why, None) if why in BELIEFS else (None, _look(why))
         if math.isfinite(other):
             wrong.append(Wrong(other, f"{ours} came back: {name}; {what} is {theirs}.", belief, hints))
-    told = f"{ours} came back; {what} is {theirs}."
+    told = f"{ours} came back; {what} is {theirs}.{detail}"
     check.compare(value, right, wrong, Wrong(None, told, None, _look(otherwise)), tolerance)
 
 
