@@ -160,8 +160,9 @@ def _report(classroom: Classroom, name: str, outcomes: list[Outcome]) -> Assignm
         work[outcome.student] = _Work(marks, handout.answers_in(cells), beliefs_of(outcome, cells))
     report.handed_in = len(work)
     report.times = _times(classroom, name, set(work))
+    given = [cell.source for cell in handout.cells if cell.cell_type == "code"]
     for task in report.tasks:
-        _count(task, work, "\n".join(handout.texts[answer] for answer in task.answers))
+        _count(task, work, given)
     return report
 
 
@@ -182,8 +183,8 @@ def _times(classroom: Classroom, name: str, students: set[str]) -> list[datetime
         return sorted(time for student, time in found.items() if student in students and time is not None)
 
 
-def _count(task: Task, work: dict[str, _Work], given: str) -> None:
-    """Count into a task what a class made of it; ``given`` is the code that stood in its answers at first."""
+def _count(task: Task, work: dict[str, _Work], given: list[str]) -> None:
+    """Count into a task what a class made of it; ``given`` is the code of the cells that were handed out."""
     answers = {}
     for student, one in work.items():
         points = [one.marks.tasks.get(name) for name in task.points]
@@ -197,5 +198,5 @@ def _count(task: Task, work: dict[str, _Work], given: str) -> None:
         task.results += [known] if known is not None else []
         task.beliefs.update({belief for name, belief in one.beliefs.items() if name in task.points})
         # A cell of one's own may answer two.
-        answers[student] = "\n".join(dict.fromkeys(written))
+        answers[student] = list(dict.fromkeys(written))
     task.pairs = alike(answers, given)
