@@ -1,4 +1,4 @@
-"""Copies are found whatever their names and constants; independent answers, short ones and the release's own are not."""
+"""Copies are found whatever is renamed; independent answers, short ones and what the release gave are not."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Disguised(ast.NodeTransformer):
             dir(builtins)
         )
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(f"my_{node.id}" if node.id in self.own else node.id, node.ctx)
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         return ast.arg(f"my_{node.arg}", None)
 
-    def visit_Constant(self, node: ast.Constant) -> ast.Constant:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         changed = {
             int: lambda value: value + 7,
             float: lambda value: value * 3,
