@@ -158,7 +158,9 @@ def test_hand_ins_and_what_could_not_be_graded(made):
     page, _ = read(made[0])
     text = " ".join(page.split())
     last = FIRST + timedelta(hours=7 * 23)
-    assert "24 handed in. Also 1: unreadable. The first came on 1 March 2027, 09:30, the last on" in text
+    assert (
+        "24 handed in, beside them 1 unreadable. The first came on 1 March 2027, 09:30, the last on" in text
+    )
     assert f"{last.day} March 2027, {last:%H:%M} (UTC): 6 days 17 h." in text
     assert "Nemo" not in page and "without a time stamp" not in page
 
