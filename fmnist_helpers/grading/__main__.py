@@ -1,10 +1,11 @@
-"""The commands of an instructor: ``release`` hands out, ``grade`` grades a class.
+"""The commands of an instructor: ``release`` hands out, ``grade`` grades a class, ``report`` says what it knows.
 
 python -m fmnist_helpers.grading release --out DIR [--assignment NAME] [--course]
 python -m fmnist_helpers.grading grade --submitted DIR --out DIR [--assignment NAME] [--jobs N] [--again STUDENT/NAME]
 python -m fmnist_helpers.grading due NAME --at TIME --out DIR
 python -m fmnist_helpers.grading extend STUDENT NAME --until TIME --out DIR
 python -m fmnist_helpers.grading accept STUDENT NAME --note WORDS --out DIR
+python -m fmnist_helpers.grading report --out DIR
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ except ImportError:
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import OperationalError
 
+from fmnist_helpers.grading.class_page import write_class_report
+from fmnist_helpers.grading.class_report import class_report
 from fmnist_helpers.grading.classroom import SOURCE, Classroom
 from fmnist_helpers.grading.execute import available_jobs
 from fmnist_helpers.grading.grade import Grader, Options, in_words
@@ -163,6 +166,17 @@ def _told(options: argparse.Namespace, run: Callable[[Classroom], str]) -> int:
     return 0
 
 
+def _report(options: argparse.Namespace) -> int:
+    folder = options.out.resolve()
+    classroom = Classroom(folder, folder / "submitted", options.source.resolve())
+    if _unknown(options.assignment or [], classroom):
+        return 2
+    reports = class_report(classroom, options.assignment)
+    page, table = write_class_report(classroom, reports)
+    print(f"{page}, to be opened in a browser; its numbers, for a spreadsheet: {table}")
+    return 0
+
+
 def _enrolled(classroom: Classroom) -> list[str]:
     """Return the students that the grade book knows, whether they have handed in anything or not."""
     with classroom.gradebook() as gradebook:
@@ -184,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     for name, run, about in (
         ("release", _release, "write the students' copies, and a zip of each"),
+        ("report", _report, "write what a class knows: tasks, beliefs, near-equal answers"),
         ("grade", _grade, "grade all submissions; what is graded already is not repeated"),
     ):
         command = commands.add_parser(

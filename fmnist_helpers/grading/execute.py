@@ -81,6 +81,8 @@ class Report:
     """What an instructor may want to know, in words: what was repaired, and what cost nobody anything."""
     unprotected: list[str] = field(default_factory=list)
     """Names of the test cells that ran, at least in part, in the student's process."""
+    beliefs: dict[str, str] = field(default_factory=dict)
+    """Name of each test cell whose check named a belief → its key in ``BELIEFS``."""
     faults: list[str] = field(default_factory=list)
     """Tracebacks of test cells, or of checks, that failed by themselves."""
     limits: list[str] = field(default_factory=list)
@@ -278,6 +280,8 @@ class LimitedExecute:
         if judged.fault:
             self.report.flags.append(f"{name} failed by itself: {judged.outputs[-1].ename}")
             self.report.faults.append(judged.fault[-FAULT_LETTERS:])
+        if judged.belief is not None:
+            self.report.beliefs[name] = judged.belief
         if judged.gone is not None and judged.gone.name == "MalformedError":
             self.report.flags.append(f"{name} got an answer that is no observation")
         outputs = judged.outputs

@@ -178,7 +178,7 @@ class Grader:
             report.stopped_at,
             report.seconds,
         )
-        outcome.unprotected = report.unprotected
+        outcome.unprotected, outcome.beliefs = report.unprotected, report.beliefs
         outcome.flags += [*report.flags, *report.limits]
         outcome.notes += report.notes
         for fault in report.faults:

@@ -50,13 +50,20 @@ class Handout:
         """
         ours = [cell for cell in cells if grade_id(cell) in self.known]
         answers = [cell for cell in ours if self.is_answer(grade_id(cell)) and self.is_worked_on(cell)]
-        own = [cell for cell in cells if not grade_id(cell) and squeezed(cell.source) not in self.given]
-        defined = set().union(*(bound(cell.source) for cell in own if cell.cell_type == "code"))
-        answered = {grade_id(cell) for cell in answers} | {
-            name for name in self.known if self.is_answer(name) and self.defines(name) & defined
-        }
         written = [cell for cell in answers if STUB not in cell.source and TEXT_STUB not in cell.source]
-        return len(answered), len(written), len(ours)
+        return len(self.answers_in(cells)), len(written), len(ours)
+
+    def answers_in(self, cells: list[NotebookNode]) -> dict[str, list[str]]:
+        """Return the name of each answer that was worked on → what was written for it, also in cells of their own."""
+        own = [cell for cell in cells if not grade_id(cell) and squeezed(cell.source) not in self.given]
+        own = [(cell.source, bound(cell.source)) for cell in own if cell.cell_type == "code"]
+        found: dict[str, list[str]] = {}
+        for name in filter(self.is_answer, self.known):
+            here = [cell.source for cell in cells if grade_id(cell) == name and self.is_worked_on(cell)]
+            beside = [source for source, names in own if names & self.defines(name)]
+            if here or beside:
+                found[name] = here + beside
+        return found
 
     def is_of(self, cells: list[NotebookNode]) -> bool:
         """Return whether a notebook is one of this assignment, by its labels or its text."""

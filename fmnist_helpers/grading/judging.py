@@ -40,6 +40,8 @@ class Judged:
     """Set if no observation came."""
     fault: str = ""
     """Traceback of an error of the test cell or its check, which is none of the student's."""
+    belief: str | None = None
+    """Key in ``BELIEFS``, where the check's diagnosis names one."""
     switches: list[Name] = field(default_factory=list)
     """Which of them an earlier cell had left on, each once."""
 
@@ -91,6 +93,7 @@ def _run(source: str, namespace: dict[str, Any], judged: Judged) -> list[Noteboo
     try:
         value = _execute(source, namespace)
     except CheckFailed as failure:
+        judged.belief = failure.belief
         return [error_output("CheckFailed", str(failure))]
     except NoObservation as error:
         judged.gone = error

@@ -37,6 +37,8 @@ class Outcome:
     """What was repaired; it costs nothing."""
     unprotected: list[str] = field(default_factory=list)
     """Test cells that ran in the student's process, at least in part, where its code decides what they say."""
+    beliefs: dict[str, str] | None = None
+    """Name of each test cell whose check named a belief → its key in ``BELIEFS``; None if it was not written down."""
     seed: int = 0
     """What the problems of the checks were drawn from."""
     answered: int = 0

@@ -12,6 +12,7 @@ import argparse
 import copy
 import csv
 import html
+import json
 import os
 import re
 import subprocess
@@ -71,6 +72,8 @@ def complaints(folder: Path, assignment: str, row: dict[str, str], variants: dic
         grade_id(c): float(c.metadata.nbgrader.points) for c in read_source(assignment).cells if is_test(c)
     }
     page = (folder / "feedback" / row["student"] / f"{assignment}.html").read_text(encoding="utf-8")
+    outcome = (folder / "outcomes" / row["student"] / f"{assignment}.json").read_text(encoding="utf-8")
+    beliefs = json.loads(outcome)["beliefs"]
     text = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
     found = (
         []
@@ -84,6 +87,9 @@ def complaints(folder: Path, assignment: str, row: dict[str, str], variants: dic
             expected = 0.0 if test in failing else most[test]
             if float(row[test]) != expected:
                 found.append(f"{variant}: {test} got {row[test]}, not {expected:g}")
+            belief = variant.about if test in failing and variant.about != "none" else None
+            if belief and beliefs.get(test) != belief:
+                found.append(f"{variant}: {beliefs.get(test)} was written down for {test}")
         if not variant.correct and " ".join(variant.words.split()) not in text:
             found.append(f"{variant}: the page does not say {variant.words!r}")
     return found
