@@ -2,6 +2,7 @@
 
 python -m fmnist_helpers.grading release --out DIR
 python -m fmnist_helpers.grading grade --submitted DIR --out DIR [--assignment NAME] [--jobs N]
+python -m fmnist_helpers.grading collect|export|feedback --out DIR ...
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from fmnist_helpers.grading.classroom import SOURCE, Classroom
 from fmnist_helpers.grading.execute import available_jobs
 from fmnist_helpers.grading.grade import Grader, Options, in_words
 from fmnist_helpers.grading.instructor_cells import remarks_on_tests
+from fmnist_helpers.grading.lms_commands import add_commands
 from fmnist_helpers.grading.release import ChangedError, release
 from fmnist_helpers.grading.report import attention, table, write_csv
 from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem, missing_limits
@@ -140,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m fmnist_helpers.grading", description=__doc__.splitlines()[0]
     )
     commands = parser.add_subparsers(required=True)
+    add_commands(commands)
     for name, run, about in (
         ("release", _release, "write the students' copies, and a zip of each"),
         ("grade", _grade, "grade all submissions; what is graded already is not repeated"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from nbgrader.api import MissingEntry
@@ -43,6 +44,10 @@ class Outcome:
     seconds: float = 0.0
     feedback: str = ""
     """Hash of marks and comments when the feedback page was last written."""
+    digest: str = ""
+    """Hash of what was handed in."""
+    accepted: str = ""
+    """What a person noted who looked at the flags and found nothing wrong; it holds for what was handed in then."""
 
 
 def read_outcome(path: Path) -> Outcome | None:
@@ -73,6 +78,15 @@ class Marks:
     late_seconds: float
     penalty: float
     comments: tuple[str, ...]
+    name: str = ""
+    """First and last name, if the grade book has them."""
+    handed_in: datetime | None = None
+    """In UTC, if a time stamp came with it."""
+
+
+def final(marks: Marks) -> float:
+    """Return points less the penalty, never below 0."""
+    return max(0.0, marks.points - marks.penalty)
 
 
 def read_marks(classroom: Classroom, student: str, assignment: str) -> Marks | None:
@@ -100,6 +114,8 @@ def read_marks(classroom: Classroom, student: str, assignment: str) -> Marks | N
             late_seconds=submission.total_seconds_late,
             penalty=submission.late_submission_penalty or 0.0,
             comments=tuple(comments),
+            name=" ".join(filter(None, (submission.student.first_name, submission.student.last_name))),
+            handed_in=submission.timestamp,
         )
 
 
@@ -122,6 +138,6 @@ def status_of(outcome: Outcome, marks: Marks | None) -> str:
         return FAILED
     if outcome.stopped:
         return IN_PART
-    if outcome.flags:
+    if outcome.flags and not outcome.accepted:
         return FLAGGED
     return MANUAL if marks.waiting else GRADED
