@@ -144,7 +144,7 @@ def _own_folder(sent: Sent, names: list[str]) -> str:
 
 def _named_most(pairs: list[tuple[Sent, Member]], names: list[str]) -> str:
     """Return the assignment after which more than half of the notebooks are named that are named after any."""
-    files = [same(sent.file.split("/")[-1]) for sent, _ in pairs]
+    files = [same(sent.file.split("/")[-1]) for sent, _ in pairs if not _own_folder(sent, names)]
     votes = Counter(name for file in files for name in names if file.startswith(same(name)))
     name, most = (votes.most_common(1) or [("", 0)])[0]
     return name if 2 * most > sum(votes.values()) else ""
@@ -249,9 +249,9 @@ def _join(parcels: list[Parcel], people: People) -> list[Person | None]:
 
 
 def _times(parcels: list[Parcel], persons: list[Person | None], zone: str, told: Collected) -> None:
-    """Settle when each parcel was handed in: the list's word first, then the archive's, if it can be believed."""
+    """Settle when each parcel was handed in: a stamp beside it, the list's word, or else the archive's if it can be."""
     for parcel, person in zip(parcels, persons, strict=True):
-        if person and person.handed_in.strip(" -"):
+        if person and not parcel.time_told and person.handed_in.strip(" -"):
             time, notes = _moment(person.handed_in, zone)
             if time:
                 parcel.time, parcel.time_told = time, True
@@ -420,6 +420,8 @@ def _digest_of(folder: Path) -> str:
 def _known(classroom: Classroom) -> dict[str, str]:
     """Return what a student of this class may be called → their name there: folder, e-mail, platform's user."""
     known = {same(student): student for student in students(classroom.submitted)}
+    if not (classroom.folder / "gradebook.db").exists():
+        return known
     with classroom.gradebook() as gradebook:
         for student in gradebook.students:
             for key in filter(None, (student.email, student.lms_user_id, student.id)):
@@ -435,6 +437,8 @@ def student_of(person: Person, known: dict[str, str]) -> str:
 
 def _enrol(classroom: Classroom, persons: dict[str, Person]) -> None:
     """Have the grade book know the people of the list: so who hands in nothing is seen, and pages have names."""
+    if not persons:
+        return
     with classroom.gradebook() as gradebook:
         known = {student.id: student for student in gradebook.students}
         for student, person in persons.items():

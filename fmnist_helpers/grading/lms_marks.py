@@ -166,7 +166,7 @@ def _fill(
     marks: dict[str, Marks | None],
 ) -> list[str]:
     """Write the final marks into one column, and return who waits, is missing or unknown."""
-    comma = any(re.fullmatch(r"\d+,\d+", cell.strip()) for row in table.rows for cell in row)
+    comma = any(re.fullmatch(r"\d+,\d+", cell.strip()) for cell in _points_in(table, column))
     people, absent, waiting, failed = table.people(), [], [], []
     for row, person, student in zip(table.rows, people, students, strict=True):
         outcome = (
@@ -189,7 +189,7 @@ def _fill(
             (waiting, "wait for your marks and are empty"),
             (failed, "have no marks and stay as they were"),
             (absent, "have handed in nothing and stay as they were"),
-            (strangers, "are graded and not in the table"),
+            (strangers, "are graded and in no row of the table"),
         )
         if who
     ]
@@ -199,6 +199,12 @@ def number(points: float, *, comma: bool = False) -> str:
     """Return points as a table has them: no more digits than they need, and at most four after the point."""
     text = f"{points:.4f}".rstrip("0").rstrip(".")
     return text.replace(".", ",") if comma else text
+
+
+def _points_in(table: Table, column: int) -> list[str]:
+    """Return the cells that hold points: of one assignment, and the most there are."""
+    places = [place for place, name in enumerate(table.header) if squashed(name) in MOST.split()]
+    return [row[place] for row in table.rows for place in (column, *places)]
 
 
 def _about_most(
