@@ -16,7 +16,7 @@ from pathlib import Path
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.grading.archive import ArchiveError, Member, members
 from fmnist_helpers.grading.classroom import Classroom
-from fmnist_helpers.grading.handed_in import LARGEST_IN_ALL, MOST_FILES, clean_name, shown
+from fmnist_helpers.grading.handed_in import LARGEST_IN_ALL, MOST_FILES, MOST_FOLDERS, clean_name, shown
 from fmnist_helpers.grading.lms import FOLDER, Sent, parse
 from fmnist_helpers.grading.people import People, Person, same
 from fmnist_helpers.grading.submissions import SECRET, STAMP, students, write_files, written_stamp
@@ -204,8 +204,10 @@ def _inside(sent: Sent, assignment: str) -> str:
 def _unwanted(path: str, member: Member, parcel: Parcel) -> str:
     if member.refused:
         return member.refused
-    if path.split("/")[-1].casefold() in (STAMP, SECRET):
+    if {STAMP, SECRET} & set(path.casefold().split("/")):
         return "only the collecting program may write a file of this name"
+    if path.count("/") >= MOST_FOLDERS:
+        return "it lies too many folders deep"
     if len(parcel.chosen) >= MOST_FILES:
         return f"there are more than {MOST_FILES} files"
     if any(other.startswith(f"{path}/") or path.startswith(f"{other}/") for other in parcel.chosen):
@@ -310,12 +312,8 @@ def _keep(classroom: Classroom, student: str, parcel: Parcel, record: dict, told
     files = _load(parcel.chosen, parcel.notes)
     before, digest = records.get(student, {}), _digest(files)
     folder = _folder(classroom, student, parcel.assignment)
-    if folder.is_symlink() or folder.parent.is_symlink():
-        what = "not collected: the folder for it is a link"
-        told.counts["not collected"] += 1
-    else:
-        what = _put(classroom, folder, parcel, files, before, told)
-    if what != KEPT and not folder.is_symlink():
+    what = _put(classroom, folder, parcel, files, before, told)
+    if what not in (LINK, OLDER, DAMAGED):
         sent = parcel.sent
         records[student] = {
             **{"lms": sent.lms, "who": sent.who, "name": sent.name, "number": sent.number},
@@ -328,7 +326,9 @@ def _keep(classroom: Classroom, student: str, parcel: Parcel, record: dict, told
     told.lines += [f"{shown(student)}, {parcel.assignment}: {note}" for note in notes]
 
 
-KEPT = "what is there is newer, and was kept"
+LINK = "not collected: the folder for it is a link"
+OLDER = "what is there is newer, and was kept"
+DAMAGED = "not all of it could be read, so what is there was kept"
 
 
 def _put(
@@ -336,17 +336,21 @@ def _put(
 ) -> str:
     """Write a parcel, and return what is to be said of it."""
     stamp, what = written_stamp(parcel.time) if parcel.time else "", ""
+    if folder.is_symlink() or folder.parent.is_symlink():
+        told.counts["not collected"] += 1
+        return LINK
     if not folder.exists():
         told.counts["new"] += 1
         _write(folder, files, stamp)
     elif (before.get("digest") or _digest_of(folder)) == _digest(files):
         told.counts["unchanged"] += 1
-        if stamp and before.get("time", "") != stamp:
+        # A stamp that came another way is somebody's word.
+        if stamp and before.get("time", "") != stamp and (before or not (folder / STAMP).exists()):
             _write_stamp(folder, stamp)
-    elif stamp and stamp < before.get("time", ""):
-        told.counts["older"] += 1
+    elif not files or len(files) < len(parcel.chosen) or (stamp and stamp < before.get("time", "")):
+        told.counts["kept as they were"] += 1
         _set_aside(classroom, folder, files)
-        return KEPT
+        return OLDER if len(files) == len(parcel.chosen) > 0 else DAMAGED
     else:
         told.counts["replaced"] += 1
         aside = _aside(classroom, folder)
@@ -395,7 +399,7 @@ def _aside(classroom: Classroom, folder: Path) -> Path:
 def _set_aside(classroom: Classroom, folder: Path, files: dict[str, bytes]) -> None:
     place = classroom.folder / EARLIER / folder.parent.name / folder.name
     kept = [_digest_of(path) for path in place.iterdir()] if place.is_dir() else []
-    if _digest(files) not in kept:
+    if files and _digest(files) not in kept:
         _write(_aside(classroom, folder), files, "")
 
 

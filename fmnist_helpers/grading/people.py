@@ -25,7 +25,7 @@ ROLES = {
     "last": "lastname surname familyname nachname nomdefamille apellidos",
     "handed in": "lastmodifiedsubmission zuletztgeandertabgabe submittedat",
 }
-"""What a column holds → how it may be called, in small letters alone; in order, how good a name for a folder it is."""
+"""What a column holds → how it may be called, in small letters alone."""
 
 PARTICIPANT = re.compile(r"\D{5,}\d+")
 """Moodle's ``Participant 1234567``, in any language: a number that is another one in each assignment."""

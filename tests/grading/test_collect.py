@@ -176,7 +176,7 @@ def test_a_newer_attempt_replaces_an_older_does_not_and_both_are_kept(classroom,
     assert "1 replaced" in told and f"the last one, now in earlier/zoe@uni.example/{EX}/1" in told
     for _ in range(2):
         _, told = collect_moodle(classroom, capsys, {zoe: "older still"}, day=3)
-        assert "1 older" in told and "what is there is newer, and was kept" in told
+        assert "1 kept as they were" in told and "what is there is newer, and was kept" in told
     assert tree(classroom / "submitted")[f"zoe@uni.example/{EX}/{EX}.ipynb"] == "second"
     assert tree(classroom / "earlier" / "zoe@uni.example") == {
         f"{EX}/1/{EX}.ipynb": "first",
@@ -260,6 +260,8 @@ def test_hostile_members_are_left_out_and_told_and_the_rest_is_collected(classro
         f"{ada}/submission_secret.txt": "0f" * 32,
         f"{ada}/bomb.csv": b"\0" * (21 * 2**20),
         f"{ada}/{EX}.ipynb/inner.txt": "a folder in place of a file",
+        f"{ada}/timestamp.txt/inner.txt": "a folder in the way of the time stamp",
+        f"{ada}/1/2/3/4/5/6/deep.txt": "deep",
         f"{ada}/escape\x1b[2J.txt": "seen",
         f"__MACOSX/{ada}/{EX}.ipynb": "litter",
         f"{ada}/.ipynb_checkpoints/{EX}.ipynb": "litter",
@@ -284,6 +286,7 @@ def test_hostile_members_are_left_out_and_told_and_the_rest_is_collected(classro
         "submission_secret.txt was not collected",
         "bomb.csv was not collected: it is larger than 20 MB",
         "a folder and a file have this name",
+        "deep.txt was not collected: it lies too many folders deep",
         "nobody's, so not collected: notes for the lecturer.txt, C:/Windows/evil.ipynb",
     ):
         assert words in told
@@ -302,6 +305,12 @@ def test_a_damaged_member_costs_only_itself(classroom, capsys):
     assert status == 0 and f"{EX}.ipynb was not collected: it is damaged" in told
     assert f"ada@uni.example/{EX}/{EX}.ipynb" not in tree(classroom / "submitted")
     assert len(tree(classroom / "submitted")) == len(EXPECTED_OF_MOODLE) - 1
+    # Whole at first and damaged later: what is there stays.
+    collect_moodle(classroom, capsys)
+    archive.write_bytes(data)
+    _, told = run(capsys, "collect", "--out", classroom, "--moodle", archive, "--students", people)
+    assert "not all of it could be read, so what is there was kept" in told
+    assert tree(classroom / "submitted") == EXPECTED_OF_MOODLE
 
 
 def test_a_folder_that_is_a_link_is_not_written_through(classroom, capsys):
