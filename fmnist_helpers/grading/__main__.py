@@ -6,6 +6,7 @@ python -m fmnist_helpers.grading due NAME --at TIME --out DIR
 python -m fmnist_helpers.grading extend STUDENT NAME --until TIME --out DIR
 python -m fmnist_helpers.grading accept STUDENT NAME --note WORDS --out DIR
 python -m fmnist_helpers.grading report --out DIR
+python -m fmnist_helpers.grading collect|export|feedback --out DIR ...
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from fmnist_helpers.grading.execute import available_jobs
 from fmnist_helpers.grading.grade import Grader, Options, in_words
 from fmnist_helpers.grading.instructor_cells import remarks_on_tests
 from fmnist_helpers.grading.late import LateError, extend, set_due_date
+from fmnist_helpers.grading.lms_commands import add_commands
 from fmnist_helpers.grading.release import ChangedError, release
 from fmnist_helpers.grading.report import attention, table, write_csv
 from fmnist_helpers.grading.sandbox import Limits, bubblewrap_problem, missing_limits
@@ -196,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m fmnist_helpers.grading", description=__doc__.splitlines()[0]
     )
     commands = parser.add_subparsers(required=True)
+    add_commands(commands)
     for name, run, about in (
         ("release", _release, "write the students' copies, and a zip of each"),
         ("report", _report, "write what a class knows: tasks, beliefs, near-equal answers"),
