@@ -220,7 +220,7 @@ def _name_what_follows(check: Check, output: Tensor, right: Tensor, mode: str) -
         seen = "each column of the output sums to 1: a softmax went over the images."
     elif positive and rises and (right < 0).any():
         seen = "not one output was negative, though some of the logits are: something cuts them off."
-        check.fail(mode + seen, hints=LAST_LAYER, section="module")
+        check.fail(mode + seen, "probabilities_in", LAST_LAYER, section="module")
     elif sum_to_one(output.exp(), 1):
         seen = "the outputs are logarithms of probabilities; the last layer gives logits."
     if seen is not None:
@@ -485,7 +485,7 @@ def _judge_left(check: Check, training: bool, seen: Prediction) -> None:
     found, left = ("training", "evaluation") if training else ("evaluation", "training")
     if seen.modes and all(mode != training for mode in seen.modes):
         said = f"the model was found in {found} mode and left in {left} mode."
-        check.fail(said, "mode_returns" if training else None, BACK_AS_FOUND, section="modes")
+        check.fail(said, "mode_returns", BACK_AS_FOUND, section="modes")
     if any(mode != training for mode in seen.modes):
         text = f"the model was found in {found} mode, and a part of it was left in {left} mode."
         check.fail(text, hints=AS_FOUND)

@@ -132,9 +132,9 @@ def _explain_labels(check: Check, entered: Seen) -> None:
         )
         check.fail(told, hints=_look("what is done to the shape of the labels"), section="labels")
     if in_rows and labels != logits:
-        told = f"labels of shape {labels} met logits of shape {logits}; a class is missing in them."
-        # Floats are what one-hot labels have to be; then only their number of columns was wrong.
-        check.fail(told, "one_hot" if whole else None, COLUMNS, section="labels")
+        told = f"labels of shape {labels} met logits of shape {logits}; a class is missing in them: "
+        told += "one_hot by itself makes no more columns than the largest label needs."
+        check.fail(told, "one_hot", COLUMNS, section="labels")
     if in_rows == whole:
         check.fail(f"the labels entered the loss as torch.{dtype} of shape {labels}.", "one_hot")
 
@@ -168,9 +168,8 @@ def judge_loss_over_batches(problem: BatchLosses, seen: Call) -> str:
     result = check.result(seen)
     if result.is_a("Tensor"):
         graph = " and still holds the graphs of the batches" if result.graph else ""
-        check.fail(
-            f"the result is a tensor{graph}; a Python float is asked for.", hints=A_NUMBER, section="tensors"
-        )
+        told = f"the result is a tensor{graph}; a Python float is asked for."
+        check.fail(told, "summing_is_free" if result.graph else None, A_NUMBER, section="tensors")
     value = check.number(result, "the result")
     losses, sizes, count = problem.losses, problem.sizes, sum(problem.sizes)
     right = _weighted(losses, sizes)

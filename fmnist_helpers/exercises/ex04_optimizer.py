@@ -264,7 +264,7 @@ def _judge_walk(check: Check, problem: Valley, walk: Walk, one: SeenWalk) -> Non
     _judge_path(check, problem, walk, path)
     if result.graph:
         seen = "the points still hold their graph; nothing should be recorded for them any more."
-        check.fail(seen, hints=CUT_OFF, section="step")
+        check.fail(seen, "summing_is_free", CUT_OFF, section="step")
 
 
 def _judge_path(check: Check, problem: Valley, walk: Walk, path: Tensor) -> None:
@@ -534,7 +534,7 @@ def _result(check: Check, call: Call, none: Wrong, section: str) -> Seen:
         failure = error
     message = call.raised.message if call.raised else ""
     if "leaf Variable" in message:
-        check.fail(failure.seen, hints=RECORDING, section="step")
+        check.fail(failure.seen, "new_tensor_is_update", RECORDING, section="step")
     if "does not require grad" in message:
         check.fail(failure.seen, hints=none.hints or EMPTY, section=section)
     if "NoneType" in message:

@@ -165,7 +165,7 @@ class DeepNetwork(nn.Module):
         return self.layers[-1](values).softmax(dim=1)
 
 
-# %% wrong: none | not one output was negative
+# %% wrong: probabilities_in | not one output was negative
 class DeepNetwork(nn.Module):
     def __init__(self, widths):
         super().__init__()
@@ -178,7 +178,7 @@ class DeepNetwork(nn.Module):
         return values
 
 
-# %% wrong: none | not one output was negative
+# %% wrong: probabilities_in | not one output was negative
 class DeepNetwork(nn.Module):
     def __init__(self, widths):
         super().__init__()

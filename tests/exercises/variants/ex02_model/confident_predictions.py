@@ -96,7 +96,7 @@ def confident_predictions(model, images, threshold):
     return labels, probabilities
 
 
-# %% wrong: none | found in evaluation mode and left in training mode | confident_predictions-modes
+# %% wrong: mode_returns | found in evaluation mode and left in training mode | confident_predictions-modes
 def confident_predictions(model, images, threshold):
     model.eval()
     with torch.no_grad():

@@ -80,7 +80,7 @@ def loss_over_batches(batch_losses, batch_sizes):
         return total / num_samples
 
 
-# %% wrong: none | is a tensor and still holds the graphs of the batches
+# %% wrong: summing_is_free | is a tensor and still holds the graphs of the batches
 def loss_over_batches(batch_losses, batch_sizes):
     total, num_samples = 0.0, 0
     for loss, size in zip(batch_losses, batch_sizes):

@@ -49,7 +49,7 @@ def model_loss(model, images, labels):
     return nn.functional.kl_div(log_p, target, reduction="batchmean")
 
 
-# %% wrong: none | a class is missing in them
+# %% wrong: one_hot | a class is missing in them
 def model_loss(model, images, labels):
     one_hot = nn.functional.one_hot(labels).float()
     return nn.functional.cross_entropy(model(images), one_hot)

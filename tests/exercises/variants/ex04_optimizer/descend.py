@@ -129,7 +129,7 @@ def descend(function, start, learning_rate, num_steps):
     return torch.stack(points)
 
 
-# %% wrong: none | a leaf Variable that requires grad
+# %% wrong: new_tensor_is_update | a leaf Variable that requires grad
 def descend(function, start, learning_rate, num_steps):
     point = start.detach().clone().requires_grad_()
     points = [point.detach().clone()]
@@ -164,7 +164,7 @@ def descend(function, start, learning_rate, num_steps):
     return torch.stack(points)
 
 
-# %% wrong: none | the points still hold their graph
+# %% wrong: summing_is_free | the points still hold their graph
 def descend(function, start, learning_rate, num_steps):
     point = start.detach().clone().requires_grad_()
     points = [point.clone()]

@@ -127,7 +127,7 @@ def nesterov_step(parameters, velocities, learning_rate, momentum):
             parameters[i] = parameter - learning_rate * (parameter.grad + momentum * velocities[i])
 
 
-# %% wrong: none | a leaf Variable that requires grad
+# %% wrong: new_tensor_is_update | a leaf Variable that requires grad
 def nesterov_step(parameters, velocities, learning_rate, momentum):
     for parameter, velocity in zip(parameters, velocities):
         if parameter.grad is not None:
