@@ -82,9 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _release(options: argparse.Namespace) -> int:
-    classroom = Classroom(
-        options.out.resolve(), options.out.resolve() / "submitted", options.source.resolve()
-    )
+    classroom = _classroom(options)
     names = options.assignment or classroom.assignments()
     if _unknown(names, classroom):
         return 2
@@ -149,18 +147,24 @@ def _extend(options: argparse.Namespace) -> int:
 
 
 def _accept(options: argparse.Namespace) -> int:
-    def accept(classroom: Classroom) -> str:
-        if not Grader(classroom, Options()).accept(options.student, options.name, options.note):
-            return f"There is nothing graded of {options.student} in {options.name}."
-        return "Kept; the next run shows it, until something else is handed in."
+    classroom = _classroom(options)
+    if _unknown([options.name], classroom):
+        return 2
+    classroom.prepare()
+    if not Grader(classroom, Options()).accept(options.student, options.name, options.note):
+        print(f"There is nothing graded of {options.student} in {options.name}.", file=sys.stderr)
+        return 2
+    print("Kept; the next run shows it, until something else is handed in.")
+    return 0
 
-    return _told(options, accept)
+
+def _classroom(options: argparse.Namespace) -> Classroom:
+    folder = options.out.resolve()
+    return Classroom(folder, folder / "submitted", options.source.resolve())
 
 
 def _told(options: argparse.Namespace, run: Callable[[Classroom], str]) -> int:
-    classroom = Classroom(
-        options.out.resolve(), options.out.resolve() / "submitted", options.source.resolve()
-    )
+    classroom = _classroom(options)
     if _unknown([options.name], classroom):
         return 2
     classroom.prepare()
@@ -169,8 +173,7 @@ def _told(options: argparse.Namespace, run: Callable[[Classroom], str]) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    folder = options.out.resolve()
-    classroom = Classroom(folder, folder / "submitted", options.source.resolve())
+    classroom = _classroom(options)
     if _unknown(options.assignment or [], classroom):
         return 2
     reports = class_report(classroom, options.assignment)

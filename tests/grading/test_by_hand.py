@@ -9,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
 
 from fmnist_helpers.grading import by_hand
+from fmnist_helpers.grading.__main__ import main
 from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.grade import Grader, Options
 from fmnist_helpers.grading.marks import Outcome, read_marks, write_outcome
@@ -109,6 +110,14 @@ def test_again_drops_what_was_given_by_hand_only_where_a_cell_is_named(classroom
     assert not grader.again("ada", NAME, "no such cell")
     assert grader.again("ada", NAME, "test")
     assert read_marks(classroom, *WHO).points == 1.5
+
+
+def test_a_note_on_what_was_never_graded_is_refused(classroom, capsys):
+    out = ["--out", str(classroom.folder), "--note", "seen"]
+    assert main(["accept", "ada", NAME, *out]) == 2
+    assert capsys.readouterr().err == f"There is nothing graded of ada in {NAME}.\n"
+    write_outcome(classroom.folder / "outcomes" / "ada" / f"{NAME}.json", Outcome(*WHO, flags=["odd"]))
+    assert main(["accept", "ada", NAME, *out]) == 0
 
 
 def test_a_note_on_flags_holds_for_the_same_work_alone(classroom):
