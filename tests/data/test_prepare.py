@@ -472,7 +472,9 @@ def test_what_was_prepared_in_a_checkout_is_used_by_who_may_only_read_it(
     assert fh.prepare_data() == prepared and not cache.exists()
 
 
-def test_finding_the_real_data_fetches_and_says_nothing(official, mirror, draws, monkeypatch, tmp_path, capsys):
+def test_finding_the_real_data_fetches_and_says_nothing(
+    official, mirror, draws, monkeypatch, tmp_path, capsys
+):
     monkeypatch.setattr(preparing, "COURSE_FOLDER", tmp_path / "course")
     (tmp_path / "course").mkdir()
     monkeypatch.chdir(tmp_path)
