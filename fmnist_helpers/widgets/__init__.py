@@ -13,11 +13,13 @@ from fmnist_helpers.widgets.lesson05_training_loop import BreakTheLoop, Training
 from fmnist_helpers.widgets.lesson06_better_training import RangeTest
 from fmnist_helpers.widgets.lesson07_model_for_images import ConvolutionWindow, StudyExplorer
 from fmnist_helpers.widgets.prediction import Prediction
+from fmnist_helpers.widgets.toolkit import FileUpload
 
 __all__ = [
     "BatchBrowser",
     "BreakTheLoop",
     "ConvolutionWindow",
+    "FileUpload",
     "ImageBrowser",
     "LayerPath",
     "LogitExplorer",

@@ -13,7 +13,18 @@ import traitlets
 
 try:
     from anywidget import AnyWidget
-    from ipywidgets import HTML, Box, Button, Checkbox, DOMWidget, Dropdown, RadioButtons, Text, VBox
+    from ipywidgets import (
+        HTML,
+        Box,
+        Button,
+        Checkbox,
+        DOMWidget,
+        Dropdown,
+        FileUpload,
+        RadioButtons,
+        Text,
+        VBox,
+    )
 except ImportError:
 
     class DOMWidget(traitlets.HasTraits):
@@ -74,6 +85,12 @@ except ImportError:
             first = options[0][1] if isinstance(options[0], tuple) else options[0]
             super().__init__(**{"value": first, **others})
 
+    class FileUpload(DOMWidget):
+        """Nobody can choose a file."""
+
+        def __init__(self, **others: Any) -> None:
+            super().__init__(**{"value": (), **others})
+
     MISSING = (
         "The controls need packages that this kernel lacks: run %pip install ipywidgets anywidget in a cell, "
         "restart the kernel, and run the lesson again."
@@ -90,6 +107,7 @@ __all__ = [
     "Checkbox",
     "DOMWidget",
     "Dropdown",
+    "FileUpload",
     "RadioButtons",
     "Text",
     "VBox",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tools.course import LESSONS
+
 WITHOUT = """
 import importlib.abc, json, sys
 
@@ -36,6 +38,8 @@ parts = [
     widgets.Prediction("Which?", choices=["a", "b"], run=lambda: "a"),
     widgets.Prediction("Why?", run=lambda: "because"),
 ]
+upload = widgets.FileUpload(accept="image/png", description="Your picture")
+assert upload.value == () and upload.description == "Your picture"
 parts[0].label.value = 1  # a control of a part still leads to what it shows
 print(json.dumps([[part._repr_mimebundle_() for part in parts], parts[0].spoken]))
 """
@@ -52,3 +56,10 @@ def test_parts_show_their_stills_and_say_what_is_missing(missing, tiny_root):
         assert "%pip install ipywidgets anywidget" in bundle["text/html"]
     assert sum("<img " in bundle["text/html"] for bundle in bundles) == 6
     assert spoken.startswith("Trouser")
+
+
+def test_lessons_take_their_controls_from_the_course():
+    for path in LESSONS:
+        assert "ipywidgets import" not in path.read_text(encoding="utf-8"), (
+            f"{path.name} needs ipywidgets itself"
+        )
