@@ -15,7 +15,7 @@ SITE_MARK := $(VENV)/.installed-site
 BENCH_MARK := $(VENV)/.installed-bench
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help lab test browser-test hub-test execute format bench study release site clean
+.PHONY: help lab test browser-test hub-test term-test execute format bench study release site clean
 help:  ## say what each command does
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
@@ -28,13 +28,16 @@ test: $(DEV_MARK)  ## everything a change must pass: unit tests and every lesson
 	"$(BIN)/python" -m ruff check .
 	"$(BIN)/python" -m ruff format --check .
 	"$(BIN)/python" -m pytest --numprocesses 2 --dist loadscope --ignore tests/browser --ignore tests/hub \
-		--ignore tests/grading/classes --ignore tests/course/test_lessons_alone.py
+		--ignore tests/grading/classes --ignore tests/course/test_lessons_alone.py --ignore tests/term
 
 browser-test: $(BROWSER_MARK)  ## run every lesson in JupyterLab and Chromium, by keyboard (some minutes)
 	"$(BIN)/python" -m pytest tests/browser -rs $(BROWSER_OPTIONS)
 
 hub-test: $(HUB_MARK)  ## take a class through a JupyterHub, in Chromium: needs Linux and root (five minutes)
 	"$(BIN)/python" -m pytest tests/hub --exitfirst --verbose -rsP
+
+term-test: $(DEV_MARK)  ## take thirty students through six assignments, every submission executed (half an hour)
+	FMNIST_TERM_EXECUTES_ALL=1 OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest tests/term --verbose
 
 execute: $(DEV_MARK)  ## run every lesson in place on the real data and store what it shows
 	"$(BIN)/python" -m tests.tools.execute

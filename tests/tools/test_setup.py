@@ -182,6 +182,7 @@ def test_make_help_names_every_command():
         "test",
         "browser-test",
         "hub-test",
+        "term-test",
         "execute",
         "format",
         "bench",
