@@ -23,7 +23,8 @@ from fmnist_helpers.grading.instructor_cells import is_test
 from fmnist_helpers.grading.marks import NOT_SUBMITTED, Marks, Outcome, read_marks, read_outcome
 
 OFTEN, HALF = 0.2, 0.5
-"""A belief is worth a word if so many of those who tried the task met it; a task, if fewer of them solved it."""
+"""A belief is worth a word if so many of those who tried the task met it; a task, if fewer of them solved it
+and it earned less than this share of its points."""
 TITLE = re.compile(r"^# +(.+)$", re.MULTILINE)
 HEADING = re.compile(r"^## +(.+?)(?: +\(\d+ points?\))? *$", re.MULTILINE)
 TOLD = re.compile(r'^A belief that leads there: "(.+?)"\. But', re.MULTILINE | re.DOTALL)
@@ -83,7 +84,9 @@ class AssignmentReport:
     def words(self) -> list[tuple[Task, str, int]]:
         """What is worth a word in the next lecture: beliefs as above, then tasks, with no key, and who solved them."""
         often = [(task, key, met) for task, key, met in self.beliefs if met >= OFTEN * task.tried]
-        hard = [task for task in self.tasks if task.solved < HALF * (task.tried - task.waiting)]
+        few = [task for task in self.tasks if task.solved < HALF * (task.tried - task.waiting)]
+        # Few have all points of what a person marks, which may be no sign of trouble.
+        hard = [task for task in few if task.mean < HALF * task.most]
         return [*often, *((task, "", task.solved) for task in hard)]
 
     @property
