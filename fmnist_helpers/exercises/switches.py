@@ -451,11 +451,12 @@ def _write(wanted: dict[Name, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _set_to(wanted: dict[Name, Any], afterwards: dict[Name, Any]) -> Iterator[None]:
-    # Its end also takes back an inference mode that was entered in the block.
+def _set_to(wanted: dict[Name, Any], found: dict[Name, Any]) -> Iterator[None]:
+    # Its end also takes back an inference mode that was entered in the block. Its beginning sets two switches more.
     with torch.inference_mode(wanted["inference_mode"]):
         try:
-            _write(wanted)
+            if wanted != found or not (wanted["gradients"] and wanted["multithreading"]):
+                _write(wanted)
             yield
         finally:
-            _write(afterwards)
+            _write(found)
