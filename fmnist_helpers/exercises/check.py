@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fmnist_helpers.exercises.misconceptions import BELIEFS, SECTIONS
 from fmnist_helpers.exercises.observation import Array, Call, Seen
-from fmnist_helpers.exercises.remote import Reference
+from fmnist_helpers.exercises.remote import Reference, at_defaults
 
 WIDTH, MOST_LETTERS = 96, 2_000
 
@@ -217,8 +217,10 @@ def seeded(check: Callable) -> Callable:
     """Let a check draw its problem from another seed where the student's function is in another process.
 
     In grading that seed follows from the submission and a secret, so no solution can know the problem beforehand.
+    In a notebook the check runs with every switch at its default.
     """
 
+    @at_defaults
     @functools.wraps(check)
     def with_own_seed(thing: Any, *arguments: Any, **options: Any) -> None:
         if type(thing) is Reference:

@@ -53,7 +53,7 @@ from fmnist_helpers.exercises.ex06_observe import (
 from fmnist_helpers.exercises.garments import REAL, STANDIN, data_set_here, draw
 from fmnist_helpers.exercises.observation import Call, Seen
 from fmnist_helpers.exercises.observe import array
-from fmnist_helpers.exercises.remote import Reference
+from fmnist_helpers.exercises.remote import Reference, at_defaults
 from fmnist_helpers.exercises.toy import NUM_CLASSES
 
 MOST_PARAMETERS = 300_000
@@ -711,6 +711,7 @@ NUM_HELD = 1000
 """How many images there are for validation, and how many new ones."""
 
 
+@at_defaults
 def check_train_within_budget(
     build_model: Callable,
     function: Callable,
