@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fmnist_helpers.exercises.misconceptions import BELIEFS, SECTIONS
 from fmnist_helpers.exercises.observation import Array, Call, Seen
-from fmnist_helpers.exercises.remote import Reference
+from fmnist_helpers.exercises.remote import Reference, at_defaults
 
 WIDTH, MOST_LETTERS = 96, 2_000
 
@@ -174,6 +174,10 @@ class Check:
 
     def tensor(self, seen: Seen, shape: Sequence[int], what: str, dtype: str | None = None) -> Tensor:
         """Return a tensor's numbers as float64; end the check unless it is one of that shape (and dtype)."""
+        return self.array(seen, shape, what, dtype).tensor()
+
+    def array(self, seen: Seen, shape: Sequence[int], what: str, dtype: str | None = None) -> Array:
+        """Return a tensor's numbers as they came; end the check unless it is one of that shape (and dtype)."""
         if not seen.is_a("Tensor"):
             self.fail(f"{what} should be Tensor, and it is {seen.name}.")
         if seen.array is None:
@@ -182,7 +186,7 @@ class Check:
             self.fail(f"{what} should have shape {tuple(shape)}, and it has {tuple(seen.array.shape)}.")
         if dtype is not None and seen.array.dtype != dtype:
             self.fail(f"{what} should be torch.{dtype}, and it is torch.{seen.array.dtype}.")
-        return seen.array.tensor()
+        return seen.array
 
     def items(self, seen: Seen, what: str, kind: str = "list", number: int | None = None) -> list[Seen]:
         """Return the items of a list or tuple; end the check unless it is one (with so many items)."""
@@ -217,8 +221,10 @@ def seeded(check: Callable) -> Callable:
     """Let a check draw its problem from another seed where the student's function is in another process.
 
     In grading that seed follows from the submission and a secret, so no solution can know the problem beforehand.
+    In a notebook the check runs with every switch at its default.
     """
 
+    @at_defaults
     @functools.wraps(check)
     def with_own_seed(thing: Any, *arguments: Any, **options: Any) -> None:
         if type(thing) is Reference:

@@ -354,11 +354,11 @@ def _numbers(check: Check, batch: Seen, name: str) -> list[float]:
     if pair is None:
         check.fail(f"a batch of the {name} loader is not a pair of images and labels.", section="batches")
     size = len(pair[1].array.numbers) if pair[1].array is not None else 0
-    labels = check.tensor(pair[1], (size,), f"the labels in a batch of the {name} loader")
-    images = check.tensor(pair[0], (size, 1, 2, 2), f"the images in a batch of the {name} loader")
-    if not close(images[:, 0, 0, 0], labels, 0):
+    labels = check.array(pair[1], (size,), f"the labels in a batch of the {name} loader")
+    images = check.array(pair[0], (size, 1, 2, 2), f"the images in a batch of the {name} loader")
+    if not close(images.numbers[::4], labels, 0):
         check.fail(f"images of the {name} loader have labels of other images.", section="batches")
-    return labels.tolist()
+    return labels.numbers
 
 
 def _stacked(first: list[list[float]], second: list[list[float]]) -> str:
@@ -561,7 +561,7 @@ def _parts(check: Check, seen: RunSeen) -> tuple[list[float], list[float]]:
     if not seen.labels_kept:
         check.fail("the labels that were handed over were changed in place.", hints=IN_PLACE)
     train, held = (
-        check.tensor(part, (len(part.array.numbers) if part.array else 0,), what, "int64").tolist()
+        check.array(part, (len(part.array.numbers) if part.array else 0,), what, "int64").numbers
         for part, what in zip(_two(check, result, "tensors"), ("train_indices", "held_indices"), strict=True)
     )
     return train, held

@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from fmnist_helpers.exercises.observation import Array, Call, Seen
-from fmnist_helpers.exercises.observe import array, call, describe
+from fmnist_helpers.exercises.observe import call, copy_of, describe, is_still
 from fmnist_helpers.exercises.remote import observer
 
 # --- normalisation -----------------------------------------------------------------------------------------
@@ -51,8 +51,9 @@ def observe_normalise_by(function: Any, problem: NormaliseProblem) -> NormaliseS
     uses = []
     for batch in problem.batches:
         train, images = problem.train.tensor().byte(), batch.tensor().byte()
+        before = copy_of(train), copy_of(images)
         used, _ = call(function, train, images)
-        uses.append(NormaliseUse(used, array(train) == problem.train, array(images) == batch))
+        uses.append(NormaliseUse(used, *map(is_still, (train, images), before)))
     return NormaliseSeen(uses)
 
 
@@ -181,7 +182,7 @@ def observe_split_by_class(function: Any, problem: SplitProblem) -> RunsSeen:
 
 def _observe_split(function: Any, given: SplitCall) -> RunSeen:
     labels = torch.tensor(given.labels)
-    before, errors = array(labels), []
+    before, errors = copy_of(labels), []
 
     def split(*arguments: Any) -> Any:
         try:
@@ -193,7 +194,7 @@ def _observe_split(function: Any, given: SplitCall) -> RunSeen:
     torch.default_generator.manual_seed(given.start)
     next_number()
     seen, _ = call(split if callable(function) else function, labels, given.num_each, given.seed)
-    return RunSeen(seen, _next_numbers(), labels_kept=array(labels) == before, value_error=bool(errors))
+    return RunSeen(seen, _next_numbers(), labels_kept=is_still(labels, before), value_error=bool(errors))
 
 
 # --- random numbers ----------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from fmnist_helpers.exercises.ex02_observe import (
 )
 from fmnist_helpers.exercises.observation import Seen
 from fmnist_helpers.exercises.observe import array, arrays
+from fmnist_helpers.exercises.remote import at_defaults
 
 TOLERANCE = 1e-4
 """Floats of 32 bits, summed in whatever order, against 64 bits."""
@@ -263,6 +264,7 @@ def _in_order(parameters: list[Tensor], widths: Sequence[int]) -> list[Tensor] |
 # --- parameters by layer -----------------------------------------------------------------------------------
 
 
+@at_defaults
 def check_parameters_by_layer(function: Callable, *, width: int = 5) -> None:
     """Check ``parameters_by_layer(model)``: name of each layer with trainable parameters of its own → their number.
 

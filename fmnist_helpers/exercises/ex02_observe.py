@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from fmnist_helpers.exercises.observation import Array, Call, Seen
-from fmnist_helpers.exercises.observe import arrays, call, describe
+from fmnist_helpers.exercises.observe import call, copy_of, describe, is_still
 from fmnist_helpers.exercises.remote import observer
 
 NOTHING = Call("", result=Seen("NoneType"))
@@ -230,14 +230,14 @@ def _observe_prediction(function: Any, problem: PredictionProblem) -> Prediction
         torch.default_generator.manual_seed(problem.seed)
         model = _given_model(problem)
         modules, tensors = list(model.modules()), [images, *model.parameters()]
-        before = arrays(tensors)
+        before = list(map(copy_of, tensors))
         # It hears every layer there is, so that a copy of the model is heard, too.
         hook = register_module_forward_hook(_listener(passes))
         try:
             called, _ = call(function, model, images, problem.threshold)
         finally:
             hook.remove()
-    kept = [one == other for one, other in zip(before, arrays(tensors), strict=True)]
+    kept = list(map(is_still, tensors, before))
     return Prediction(
         called,
         passes,

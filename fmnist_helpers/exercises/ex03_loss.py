@@ -6,7 +6,7 @@ Right values and slopes come from PyTorch's own cross-entropy in float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -264,9 +264,8 @@ def judge_cross_entropy(problem: LogitsProblem, seen: LossesSeen) -> str:
                 told = f"PyTorch's own {name.strip('_')} took part in the result, a ready-made loss or log_softmax."
                 check.fail(told, hints=FROM_SCRATCH)
         value = _scalar(check, run, result)
-        logits, labels = numbers.tensor().requires_grad_(), as_tensor(classes)
+        logits, labels = numbers.tensor().requires_grad_(problem.with_graph), as_tensor(classes)
         loss = functional.cross_entropy(logits, labels)
-        loss.backward()
         about = f" for logits near {large}" if large else ""
         if not large:
             _judge_value(check, value, logits.detach(), labels)
@@ -275,6 +274,7 @@ def judge_cross_entropy(problem: LogitsProblem, seen: LossesSeen) -> str:
                 f"{about[1:]} the loss came out as {value:.4g}; it is {loss.item():.4g}.", "exp_is_harmless"
             )
         if problem.with_graph:
+            loss.backward()
             _judge_slopes(check, run, {"logits": logits.grad}, "logits", about)
     if problem.with_graph:
         return "the gradient is right, and logits of 1000 and -1000 do no harm"
@@ -317,6 +317,13 @@ def _scalar(check: Check, run: LossSeen, result: Seen) -> float:
 
 def _judge_value(check: Check, value: float, logits: Tensor, labels: Tensor) -> None:
     """End the check unless this is the mean loss of the logits (float64), with the fault that leads to the value."""
+    right, rows = functional.cross_entropy(logits, labels).item(), _wrong_losses(logits, labels)
+    otherwise = "what each line gives for a single sample with two classes"
+    _compare(Check(check.task, "likelihood"), (value, right), "the mean loss", rows, otherwise, 1e-4)
+
+
+def _wrong_losses(logits: Tensor, labels: Tensor) -> Iterator[tuple[float, str, str]]:
+    """Yield what likely mistakes give for the mean loss: a number, what it is, and why or where."""
 
     def loss(numbers: Tensor) -> float:
         return functional.cross_entropy(numbers, labels).item()
@@ -326,7 +333,7 @@ def _judge_value(check: Check, value: float, logits: Tensor, labels: Tensor) -> 
     accuracy = (logits.argmax(1) == labels).double().mean().item()
     # An accuracy of 0 or 1 may come from anywhere.
     counts = (accuracy, 1 - accuracy, accuracy * len(labels)) if 0 < accuracy < 1 else ()
-    rows = [
+    yield from (
         (loss(log_p.exp()), "the loss after a softmax over the logits", "probabilities_in"),
         (loss(logits.relu()), "the loss after a ReLU over the logits", "probabilities_in"),
         (loss(logits.sigmoid()), "the loss after a sigmoid over the logits", "probabilities_in"),
@@ -344,9 +351,7 @@ def _judge_value(check: Check, value: float, logits: Tensor, labels: Tensor) -> 
         (-math.log(of_truth), "minus log of the mean probability", "what comes first"),
         (-logits[own].mean(), "minus the mean logit of the true class", "how logits become probabilities"),
         (right - logits.amax(1).mean(), "the largest logit is missing", "what is subtracted and added again"),
-    ]
-    otherwise = "what each line gives for a single sample with two classes"
-    _compare(Check(check.task, "likelihood"), (value, right), "the mean loss", rows, otherwise, 1e-4)
+    )
 
 
 def _judge_slopes(
@@ -382,7 +387,7 @@ def _compare(
     check: Check,
     found: tuple[float, float],
     what: str,
-    rows: list,
+    rows: Iterable[tuple[float, str, str]],
     otherwise: str,
     tolerance: float,
     detail: str = "",
@@ -394,13 +399,15 @@ def _compare(
     value, right = found
     short = [f"{one:.4f}" if abs(one) < 1e6 else f"{one:.4g}" for one in found]
     ours, theirs = short if short[0] != short[1] else (f"{value:.9g}", f"{right:.9g}")
-    wrong = []
-    for other, name, why in rows:
-        belief, hints = (why, None) if why in BELIEFS else (None, _look(why))
-        if math.isfinite(other):
-            wrong.append(Wrong(other, f"{ours} came back: {name}; {what} is {theirs}.", belief, hints))
+
+    def wrong() -> Iterator[Wrong]:
+        for other, name, why in rows:
+            belief, hints = (why, None) if why in BELIEFS else (None, _look(why))
+            if math.isfinite(other):
+                yield Wrong(other, f"{ours} came back: {name}; {what} is {theirs}.", belief, hints)
+
     told = f"{ours} came back; {what} is {theirs}.{detail}"
-    check.compare(value, right, wrong, Wrong(None, told, None, _look(otherwise)), tolerance)
+    check.compare(value, right, wrong(), Wrong(None, told, None, _look(otherwise)), tolerance)
 
 
 def _look(where: str) -> Hints:

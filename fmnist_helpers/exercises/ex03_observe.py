@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from fmnist_helpers.exercises.observation import Array, Call, Seen
-from fmnist_helpers.exercises.observe import call, describe
+from fmnist_helpers.exercises.observe import call, copy_of, describe, is_still
 from fmnist_helpers.exercises.remote import observer
 from fmnist_helpers.exercises.toy import small_model
 
@@ -122,17 +122,21 @@ def _measure_logits(function: Callable, numbers: Array, classes: Array, with_gra
 def _measure(function: Callable, arguments: tuple, handed: Callable, leaves: list[Tensor]) -> LossSeen:
     """Call a loss, look at what was handed over before and after, and differentiate the result by ``leaves``."""
 
-    def look() -> dict[str, list[Array | None]]:
-        return {name: [describe(part).array for part in parts] for name, parts in handed().items()}
-
-    before, heard, slopes = look(), _Heard(), None
+    before = {
+        name: [None if part is None else copy_of(part) for part in parts] for name, parts in handed().items()
+    }
+    heard, slopes = _Heard(), None
     with torch.random.fork_rng(devices=[]):
         with heard:
             seen, result = call(function, *arguments)
-        changed = [name for name, numbers in look().items() if numbers != before[name]]
+        changed = [name for name, parts in handed().items() if not all(map(_as_before, parts, before[name]))]
         if leaves and issubclass(type(result), Tensor):
             slopes, _ = call(torch.autograd.grad, result, leaves, allow_unused=True)
     return LossSeen(seen, slopes, changed, list(heard.names), heard.entered)
+
+
+def _as_before(part: Tensor | None, copy: Tensor | None) -> bool:
+    return part is copy if part is None or copy is None else is_still(part, copy)
 
 
 class _Heard(TorchFunctionMode):

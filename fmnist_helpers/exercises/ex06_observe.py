@@ -106,7 +106,7 @@ def _changed(loaders: Iterable[_Loader], splits: Iterable[Samples]) -> bool:
 
 
 def _splits(images: Tensor) -> list[str]:
-    numbers = images.flatten(1)[:, SPLIT].unique().tolist()
+    numbers = set(images.flatten(1)[:, SPLIT].tolist())
     return sorted(SPLITS[int(number)] if number in (0, 1, 2) else "other" for number in numbers)
 
 
@@ -288,24 +288,33 @@ def _leaves(tensor: Any) -> Iterator[Tensor]:
 def drawn_outputs(model: nn.Module, images: Tensor) -> list[Drawn]:
     """Return what a model gives with other weights, in both modes; afterwards it has its own again."""
     drawn: list[Drawn] = []
-    values, was_training = [*model.parameters(), *model.buffers()], model.training
-    kept = [value.detach().clone() for value in values]
+    parameters, buffers, was_training = list(model.parameters()), list(model.buffers()), model.training
+    own, averages = ([value.detach().clone() for value in values] for values in (parameters, buffers))
     # An unusual model may not bear such weights or a training mode; then there is less to look at.
     with suppress(Exception), torch.no_grad():
-        for training in (False, True):
-            model.train(training)
-            for gain in GAINS * DRAWS:
-                for value in model.parameters():
-                    fan_in = value.numel() / value.shape[0] if value.ndim else 1
-                    value.copy_(gain * torch.randn(value.shape) / fan_in**0.5)
-                outputs = model(images)
-                if issubclass(type(outputs), Tensor) and outputs.shape == (len(images), 10):
-                    drawn.append(Drawn(gain, training, array(outputs)))
+        for _ in range(DRAWS):
+            noise = [torch.randn(value.shape) / _fan_in(value) ** 0.5 for value in parameters]
+            for training in (False, True):
+                model.train(training)
+                for gain in GAINS:
+                    _fill(parameters, [gain * value for value in noise])
+                    outputs = model(images)
+                    if issubclass(type(outputs), Tensor) and outputs.shape == (len(images), 10):
+                        drawn.append(Drawn(gain, training, array(outputs)))
+            _fill(buffers, averages)
     with suppress(Exception), torch.no_grad():
-        for value, before in zip(values, kept, strict=True):
-            value.copy_(before)
+        _fill([*parameters, *buffers], [*own, *averages])
         model.train(was_training)
     return drawn
+
+
+def _fan_in(weight: Tensor) -> float:
+    return weight.numel() / weight.shape[0] if weight.ndim else 1
+
+
+def _fill(tensors: list[Tensor], values: list[Tensor]) -> None:
+    for tensor, value in zip(tensors, values, strict=True):
+        tensor.copy_(value)
 
 
 # --- train_keep_best ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ can be read off the problem. The result within a budget is measured on images th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 import torch
@@ -53,7 +53,7 @@ from fmnist_helpers.exercises.ex06_observe import (
 from fmnist_helpers.exercises.garments import REAL, STANDIN, data_set_here, draw
 from fmnist_helpers.exercises.observation import Call, Seen
 from fmnist_helpers.exercises.observe import array
-from fmnist_helpers.exercises.remote import Reference
+from fmnist_helpers.exercises.remote import Reference, at_defaults
 from fmnist_helpers.exercises.toy import NUM_CLASSES
 
 MOST_PARAMETERS = 300_000
@@ -553,21 +553,25 @@ def judge_choice(problem: ChoiceProblem, seen: ChoiceSeen) -> str:
         check.fail(f"{len(trainings)} models were trained, and there are {len(rates)} learning rates.")
     for place, value in enumerate(accuracies):
         _compare_accuracy(check, problem, "valid", place, value)
-    test, train, wanted = (_best_rate(problem, split) for split in ("test", "train", "valid"))
-    losses = [_loss(problem.valid, FIRST + place) for place in range(len(rates))]
-    chosen, lowest = f"{rates[best]:g}", losses.index(min(losses))
+    wanted, chosen = _best_rate(problem, "valid"), f"{rates[best]:g}"
     said = f"the rate {chosen} was chosen; {rates[wanted]:g} has the best validation accuracy"
-    wrong = [
-        Wrong(test, f"{said}, and {chosen} the best test accuracy.", "test_for_choosing"),
-        Wrong(train, f"{said}, and {chosen} the best training accuracy.", "falling_loss_generalises"),
-        Wrong(lowest, f"{said}, and {chosen} the lowest validation loss.", "accuracy_is_loss"),
-        Wrong(len(rates) - 1, f"{said}; {chosen} came last.", "last_is_best"),
-    ]
     hints = Hints(
         "Look at the line that singles out a rate.", "Which number does it compare, and which one wins?"
     )
+    wrong = _wrong_choices(problem, said, chosen)
     check.compare(best, wanted, wrong, Wrong(None, f"{said}.", None, hints))
     return f"{len(rates)} fresh models, and the best one on the validation split chosen"
+
+
+def _wrong_choices(problem: ChoiceProblem, said: str, chosen: str) -> Iterator[Wrong]:
+    """Yield the places of the rates that are best by something else."""
+    test, train = (_best_rate(problem, split) for split in ("test", "train"))
+    yield Wrong(test, f"{said}, and {chosen} the best test accuracy.", "test_for_choosing")
+    yield Wrong(train, f"{said}, and {chosen} the best training accuracy.", "falling_loss_generalises")
+    losses = [_loss(problem.valid, FIRST + place) for place in range(len(problem.rates))]
+    lowest = losses.index(min(losses))
+    yield Wrong(lowest, f"{said}, and {chosen} the lowest validation loss.", "accuracy_is_loss")
+    yield Wrong(len(losses) - 1, f"{said}; {chosen} came last.", "last_is_best")
 
 
 def _chosen(problem: ChoiceProblem, seen: ChoiceSeen) -> tuple[Check, int, list[float], float]:
@@ -657,29 +661,22 @@ def _compare_accuracy(check: Check, problem: ChoiceProblem, split: str, place: i
     samples, column = getattr(problem, split), FIRST + place
     right = _accuracy(samples, column)
     start = f"{value:.4f} came back as {_full(split)} accuracy of rate {problem.rates[place]:g}"
-    others = [other for other in SPLITS if other != split]
-    in_training = f"{start}: the model was evaluated in training mode, in which train leaves it."
-    wrong = [
-        Wrong(_accuracy(samples, IN_TRAINING), in_training, "mode_returns"),
-        *(
-            Wrong(
-                _accuracy(getattr(problem, other), column),
-                f"{start}; it is its accuracy on the {_full(other)} split.",
-                "test_for_choosing" if "test" in (split, other) else "falling_loss_generalises",
-            )
-            for other in others
-        ),
-        Wrong(
-            _mean_of_means(samples, column),
-            f"{start}; it is the mean of the batches' accuracies.",
-            "mean_of_means",
-        ),
-        Wrong(_loss(samples, column), f"{start}; it is the loss.", "accuracy_is_loss"),
-        Wrong(100 * right, f"{start}; a share from 0 to 1 is asked for."),
-        Wrong(_rounded([value], [right]), f"{start}; it was rounded, and all its digits are asked for."),
-    ]
+
+    def wrong() -> Iterator[Wrong]:
+        in_training = f"{start}: the model was evaluated in training mode, in which train leaves it."
+        yield Wrong(_accuracy(samples, IN_TRAINING), in_training, "mode_returns")
+        for other in (one for one in SPLITS if one != split):
+            belief = "test_for_choosing" if "test" in (split, other) else "falling_loss_generalises"
+            said = f"{start}; it is its accuracy on the {_full(other)} split."
+            yield Wrong(_accuracy(getattr(problem, other), column), said, belief)
+        said = f"{start}; it is the mean of the batches' accuracies."
+        yield Wrong(_mean_of_means(samples, column), said, "mean_of_means")
+        yield Wrong(_loss(samples, column), f"{start}; it is the loss.", "accuracy_is_loss")
+        yield Wrong(100 * right, f"{start}; a share from 0 to 1 is asked for.")
+        yield Wrong(_rounded([value], [right]), f"{start}; it was rounded, and all its digits are asked for.")
+
     said = f"{start}; over the samples of the split it is {right:.4f}."
-    check.compare(value, right, wrong, Wrong(None, said, None, COUNT_RIGHT), 1e-4)
+    check.compare(value, right, wrong(), Wrong(None, said, None, COUNT_RIGHT), 1e-4)
 
 
 def _full(split: str) -> str:
@@ -711,6 +708,7 @@ NUM_HELD = 1000
 """How many images there are for validation, and how many new ones."""
 
 
+@at_defaults
 def check_train_within_budget(
     build_model: Callable,
     function: Callable,

@@ -7,6 +7,7 @@ own ``exNN_observe.py``.
 from __future__ import annotations
 
 import contextlib
+import linecache
 import sys
 import traceback
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ from fmnist_helpers.exercises.switches import kept
 STUB = "Replace this line"
 """How the message of a task that nobody has written yet begins."""
 MOST_NUMBERS, MOST_ITEMS, MOST_DEPTH, MOST_LETTERS = 200_000, 2_000, 4, 200
+TRUTH, NUMBER = (bool, np.bool_), (int, float, np.integer, np.floating)
 
 
 def call(function: Any, *arguments: Any, **options: Any) -> tuple[Call, Any]:
@@ -66,7 +68,7 @@ def describe(value: Any, depth: int = 0) -> Seen:
 def _content(value: Any, depth: int) -> dict[str, Any]:
     if isinstance(value, Tensor):
         plain = _plain(value)
-        seen = array(plain) if plain.numel() <= MOST_NUMBERS else None
+        seen = _numbers(plain) if plain.numel() <= MOST_NUMBERS else None
         single = seen is not None and len(seen.numbers) == 1 and seen.dtype != "bool"
         return {
             "graph": plain.requires_grad,
@@ -76,9 +78,9 @@ def _content(value: Any, depth: int) -> dict[str, Any]:
         }
     if isinstance(value, np.ndarray):
         return {"array": array(torch.from_numpy(np.ascontiguousarray(value))), "shown": _line(value)}
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, TRUTH):
         return {"truth": bool(value), "shown": _line(bool(value))}
-    if isinstance(value, int | float | np.integer | np.floating):
+    if isinstance(value, NUMBER):
         return {"number": float(value), "shown": _line(value)}
     if isinstance(value, str):
         return {"text": str(value)[:MOST_ITEMS].encode("utf-8", "replace").decode(), "shown": _line(value)}
@@ -92,10 +94,26 @@ def _content(value: Any, depth: int) -> dict[str, Any]:
 
 def array(tensor: Tensor) -> Array:
     """Return a tensor's numbers as plain data."""
-    plain = _plain(tensor).detach().cpu()
-    return Array(
-        str(plain.dtype).removeprefix("torch."), list(plain.shape), plain.double().flatten().tolist()
-    )
+    return _numbers(_plain(tensor))
+
+
+def _numbers(plain: Tensor) -> Array:
+    numbers = plain.detach().to("cpu", torch.float64).flatten().tolist()
+    return Array(str(plain.dtype).removeprefix("torch."), list(plain.shape), numbers)
+
+
+def copy_of(tensor: Tensor) -> Tensor:
+    """Return a plain copy of a tensor, for :func:`is_still`."""
+    return _plain(tensor).detach().clone()
+
+
+def is_still(tensor: Tensor, copy: Tensor) -> bool:
+    """Return whether a tensor has the dtype, the shape and the numbers that it had when it was copied."""
+    try:
+        plain = _plain(tensor).detach().cpu()
+        return plain.dtype == copy.dtype and plain.shape == copy.shape and torch.equal(plain, copy)
+    except Exception:
+        return False
 
 
 def _plain(tensor: Tensor) -> Tensor:
@@ -134,9 +152,10 @@ def describe_error(error: BaseException) -> Raised:
 
 
 def _line_of(error: BaseException) -> str:
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if "ipykernel" in frame.filename or frame.filename.startswith("<"):
-            return _cut(frame.line or "")
+    for frame, number in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = frame.f_code.co_filename
+        if "ipykernel" in file or file.startswith("<"):
+            return _cut(linecache.getline(file, number, frame.f_globals).strip())
     return ""
 
 

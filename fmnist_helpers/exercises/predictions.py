@@ -13,7 +13,7 @@ from fmnist_helpers.exercises.predictions_observe import (
     observe_measured,
     observe_prediction,
 )
-from fmnist_helpers.exercises.remote import Reference
+from fmnist_helpers.exercises.remote import Reference, at_defaults
 
 HONEST = Hints(
     "Look at the three values of each question: what you predicted, what was measured, and what you say of them.",
@@ -30,6 +30,7 @@ class PredictionProblem(msgspec.Struct, frozen=True):
     section: str
 
 
+@at_defaults
 def check_prediction(predicted: Any, held: Any, measured: dict[str, Any], *, section: str) -> None:
     """Check that every question was answered before, and that ``held`` says truly which predictions held.
 

@@ -23,6 +23,8 @@ from fmnist_helpers.watch import WatchedLoader, WatchedLoss
 
 KINDS = ("batch", "zero_grad", "forward", "loss", "backward", "step")
 """What happens in an iteration, in the order of the course; ``train`` and ``eval`` come beside them."""
+TWO_WAYS = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)
+"""Layers that do another thing in training than in evaluation."""
 
 
 @dataclass(frozen=True)
@@ -283,11 +285,7 @@ def _form(model: nn.Module) -> list[Any]:
 
 
 def _is_training(model: nn.Module) -> bool:
-    two_ways = [
-        layer.training
-        for layer in model.modules()
-        if isinstance(layer, nn.modules.dropout._DropoutNd | nn.modules.batchnorm._NormBase)
-    ]
+    two_ways = [layer.training for layer in model.modules() if isinstance(layer, TWO_WAYS)]
     return any(two_ways or [model.training])
 
 

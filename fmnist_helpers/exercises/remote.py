@@ -113,7 +113,7 @@ class Reference:
 
 
 def at_defaults(function: Callable) -> Callable:
-    """Let a check, or an observer, run with every switch at its default, and say which were not.
+    """Let a check run with every switch at its default, and say which were not.
 
     Where it is handed a reference, that is done in the other process.
     """
@@ -134,13 +134,13 @@ def observer(function: Callable) -> Callable:
 
     The observer's type hints are the schema: its parameter ``problem``, if it has one, and what it returns.
     """
-    hints, here = get_type_hints(function), at_defaults(function)
+    hints = get_type_hints(function)
 
     @functools.wraps(function)
     def observe(*arguments: Any) -> Any:
         reference = next((one for one in arguments if type(one) is Reference), None)
         if reference is None:
-            return here(*arguments)
+            return function(*arguments)
         things = arguments[:-1] if "problem" in hints else arguments
         problem = encode(arguments[-1]) if "problem" in hints else b""
         where = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"

@@ -124,11 +124,15 @@ def _set_dispatch_modes(modes: list) -> None:
         _python_dispatch._push_mode(mode)
 
 
-def _set_hooks(contents: list) -> None:
+def _hooks() -> dict[int, dict]:
+    return {place: dict(hooks) for place, hooks in enumerate(HOOKS) if hooks}
+
+
+def _set_hooks(contents: dict[int, dict]) -> None:
     # In place: whoever takes a hook out later looks for it in this very dict.
-    for hooks, content in zip(HOOKS, contents, strict=True):
+    for place, hooks in enumerate(HOOKS):
         hooks.clear()
-        hooks.update(content)
+        hooks.update(contents.get(place, {}))
 
 
 def _saved_tensor_hooks() -> list:
@@ -320,9 +324,9 @@ SWITCHES = (
     ),
     Switch(
         "global_hooks",
-        lambda: [dict(hooks) for hooks in HOOKS],
+        _hooks,
         _set_hooks,
-        _always([{}] * len(HOOKS)),
+        _always({}),
         "hung a hook on every module or optimiser (`register_module_forward_hook`, for example)",
         "`remove()` of what its registration returned",
     ),
@@ -451,11 +455,12 @@ def _write(wanted: dict[Name, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _set_to(wanted: dict[Name, Any], afterwards: dict[Name, Any]) -> Iterator[None]:
-    # Its end also takes back an inference mode that was entered in the block.
+def _set_to(wanted: dict[Name, Any], found: dict[Name, Any]) -> Iterator[None]:
+    # Its end also takes back an inference mode that was entered in the block. Its beginning sets two switches more.
     with torch.inference_mode(wanted["inference_mode"]):
         try:
-            _write(wanted)
+            if wanted != found or not (wanted["gradients"] and wanted["multithreading"]):
+                _write(wanted)
             yield
         finally:
-            _write(afterwards)
+            _write(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import cProfile
+import inspect
 import os
 import sys
 import warnings
@@ -21,9 +22,17 @@ from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatc
 
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
 
-from fmnist_helpers.exercises import ex03_loss
+from fmnist_helpers.exercises import (
+    ex01_data,
+    ex02_model,
+    ex03_loss,
+    ex04_optimizer,
+    ex05_training_loop,
+    ex06_project,
+    predictions,
+)
 from fmnist_helpers.exercises.observe import call
-from fmnist_helpers.exercises.remote import answer, at_defaults
+from fmnist_helpers.exercises.remote import answer
 from fmnist_helpers.exercises.switches import SWITCHES, Name, note, undone
 from fmnist_helpers.grading.instructor_cells import plan
 from fmnist_helpers.grading.judging import judge
@@ -161,6 +170,20 @@ if torch.backends.cuda.is_built():
 if sys.version_info >= (3, 12):  # There it is not in the way of others.
     del KINDS["cProfile"]
 every_kind = pytest.mark.parametrize("kind", KINDS)
+CHECKS = [
+    check
+    for judging in (
+        ex01_data,
+        ex02_model,
+        ex03_loss,
+        ex04_optimizer,
+        ex05_training_loop,
+        ex06_project,
+        predictions,
+    )
+    for name, check in vars(judging).items()
+    if name.startswith("check_")
+]
 
 CELL = """
 from fmnist_helpers.exercises.ex03_loss import check_model_loss
@@ -235,19 +258,35 @@ def test_right_work_earns_its_marks_in_grading_and_the_switch_is_named(kind, rig
 @every_kind
 def test_right_work_passes_in_a_notebook_and_one_line_says_why(kind, right_work, capsys):
     name, switched = KINDS[kind]
-    check = at_defaults(ex03_loss.check_model_loss)
-    with switched():
-        before = positions()
-        check(right_work["model_loss"])
-        after = positions()
-    told, passed = capsys.readouterr().out.splitlines()
-    assert passed.startswith("model_loss: ")
-    assert told.startswith("An earlier cell ") and next(s.back for s in SWITCHES if s.name == name) in told
-    assert after == before
+    for task, check in (
+        ("model_loss", ex03_loss.check_model_loss),
+        ("nesterov_step", ex04_optimizer.check_nesterov_step),
+        ("train_accumulated", ex05_training_loop.check_train_accumulated),
+    ):
+        with switched():
+            before = positions()
+            check(right_work[task])
+            after = positions()
+        told, passed = capsys.readouterr().out.splitlines()
+        assert passed.startswith(f"{task}: ")
+        assert told.startswith("An earlier cell ")
+        assert next(s.back for s in SWITCHES if s.name == name) in told
+        assert after == before
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_check_says_what_was_left_on(check, capsys):
+    parameters = inspect.signature(check).parameters.values()
+    needed = [one.kind for one in parameters if one.default is one.empty]
+    things = [object()] * needed.count(inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    section = {"section": "batches"} if inspect.Parameter.KEYWORD_ONLY in needed else {}
+    with torch.no_grad(), contextlib.suppress(Exception):
+        check(*things, **section)
+    assert capsys.readouterr().out.splitlines()[0].startswith("An earlier cell switched gradients off")
 
 
 def test_nothing_is_said_where_nothing_was_left_on(right_work, capsys):
-    at_defaults(ex03_loss.check_model_loss)(right_work["model_loss"])
+    ex03_loss.check_model_loss(right_work["model_loss"])
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
