@@ -235,7 +235,7 @@ UNENDING = {
         "`descend` did not come to an end within 8 s and was interrupted (usually an endless",
     ),
     "growing": (
-        "import torch\n    kept = []\n    while True: kept.append(torch.zeros(10_000_000))",
+        "kept = []\n    while True: kept.append(bytes(2**28))",
         "`descend` asked for more than 1.5 GiB of memory (usually an endless loop that adds to something",
     ),
 }
