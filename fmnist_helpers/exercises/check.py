@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from torch import Tensor
 
+from fmnist_helpers.exercises.endless import endless, no_memory_left
 from fmnist_helpers.exercises.misconceptions import BELIEFS, SECTIONS
 from fmnist_helpers.exercises.observation import Array, Call, Seen
 from fmnist_helpers.exercises.remote import Reference, at_defaults
@@ -109,6 +110,10 @@ class CheckFailed(AssertionError):  # noqa: N818  What it says is a diagnosis, n
             )
 
 
+class TookAllMemory(CheckFailed):
+    """The student's function asked for more memory than there is, or than it may take."""
+
+
 class Check:
     """What every diagnosis of one task says: its name, and the section to read again.
 
@@ -150,6 +155,7 @@ class Check:
             self.fail(f"a function was expected, and there is an object of type {kind}.")
         if call.raised is not None and call.raised.unwritten:
             self.fail("it is not written yet: the line raise NotImplementedError is still there.")
+        self.comes_to_an_end(call)
         if call.raised is not None:
             where = f" (in the line `{call.raised.line}`)" if call.raised.line else ""
             self.fail(f"it raised {call.raised.type}: {call.raised.message}{where}.")
@@ -165,6 +171,17 @@ class Check:
         if call.result is None:
             self.fail("nothing is known of what came back.")
         return call.result
+
+    def comes_to_an_end(self, call: Call) -> None:
+        """End the check if what a call raised shows that something has no end."""
+        kind = endless(call.raised) if call.raised is not None else None
+        if kind is None:
+            return
+        where = f" in the line `{call.raised.line}`" if call.raised.line else ""
+        full = no_memory_left(call.raised.type, call.raised.message)
+        hints = Hints(kind.where, kind.think)
+        failure = TookAllMemory if full else CheckFailed
+        raise failure(self.task, f"{kind.seen}{where}. {kind.usual}", None, self.section, hints)
 
     def number(self, seen: Seen, what: str) -> float:
         """Return a Python or NumPy number as a float; end the check if it is something else."""

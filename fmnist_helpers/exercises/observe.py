@@ -148,10 +148,11 @@ def describe_error(error: BaseException) -> Raised:
         message = ""
     # PyTorch raises NotImplementedError, too, with words of its own.
     unwritten = type(error) is NotImplementedError and (not error.args or message.startswith(STUB))
-    return Raised(_cut(type(error).__name__), _cut(message), _line_of(error), unwritten)
+    return Raised(_cut(type(error).__name__), _cut(message), line_of(error), unwritten)
 
 
-def _line_of(error: BaseException) -> str:
+def line_of(error: BaseException) -> str:
+    """Return the last line of the student's that an error went through, or an empty text."""
     for frame, number in reversed(list(traceback.walk_tb(error.__traceback__))):
         file = frame.f_code.co_filename
         if "ipykernel" in file or file.startswith("<"):

@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 
 from fmnist_helpers.exercises.observation import MalformedError, decode, encode
+from fmnist_helpers.exercises.observe import MOST_LETTERS, line_of
 from fmnist_helpers.exercises.switches import SWITCHES, Name, undone, undone_and_told
 
 VERSION = 1
@@ -183,8 +184,19 @@ def _look_up(name: str, namespace: Mapping[str, Any]) -> Any:
         raise NameError(f"name {name!r} is not defined") from None
 
 
+def interrupted_in(reply: bytes | None) -> str:
+    """Return the student's line in which an observation was interrupted, if its reply names one."""
+    try:
+        fault = decode(Reply, reply or b"", MOST_OBSERVED + 1000).fault
+    except MalformedError:
+        return ""
+    return fault.message[:MOST_LETTERS] if fault is not None and fault.name == "KeyboardInterrupt" else ""
+
+
 def _words(error: BaseException) -> str:
     try:
+        if isinstance(error, KeyboardInterrupt):
+            return line_of(error)
         return str(error)[:1000].encode("utf-8", "replace").decode()
     except Exception:
         return ""

@@ -134,6 +134,7 @@ class Called(Check):
         """
         before = None if may_change else copy.deepcopy(arguments)
         call, self.returned = observe.call(self._function, *arguments)
+        self.comes_to_an_end(call)
         if call.raised is not None:
             self.fail(
                 f"it raised {call.raised.type}: {call.raised.message}.", hints=_advice(call.raised.message)

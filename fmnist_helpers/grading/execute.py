@@ -22,7 +22,9 @@ import msgspec
 from nbformat import NotebookNode, from_dict
 
 from fmnist_helpers.exercises import switches
-from fmnist_helpers.exercises.remote import NoObservation
+from fmnist_helpers.exercises.endless import GROWING_LOOP, LOOK, LOOP, no_memory_left
+from fmnist_helpers.exercises.observation import decode
+from fmnist_helpers.exercises.remote import NoObservation, Request, interrupted_in
 from fmnist_helpers.grading.given_imports import Given, go_on, once_more, remarks_on_imports
 from fmnist_helpers.grading.inside import PACKAGE
 from fmnist_helpers.grading.instructor_cells import Plan, is_test, plan
@@ -182,6 +184,8 @@ class LimitedExecute:
         self.seed = 0
         self.data_set = "standin"
         self.given = NOTHING
+        self.groups: list[Path] = []
+        """The cgroups in which it runs, if there are any."""
         self._begun = False
 
     def preprocess(self, nb: NotebookNode) -> None:
@@ -200,9 +204,9 @@ class LimitedExecute:
     def preprocess_cell(self, cell: NotebookNode, index: int) -> None:
         """Run one cell, if it is one of code."""
         self._room = OUTPUT_BYTES
-        self._seconds = self._get_timeout(cell)
+        self._allot()
         if not self._ended and time.monotonic() > self._deadline:
-            self._end(f"the submission ran longer than {self.limits.total_seconds} s", cell)
+            self._end(self._too_long(), cell)
         if cell.cell_type != "code":
             return
         if not self._begun and not self._ended:
@@ -218,19 +222,18 @@ class LimitedExecute:
 
     def _run_and_go_on(self, cell: NotebookNode, index: int) -> None:
         """Run a cell, and then what an import that failed kept from running, all in the time of a cell."""
-        end, deadline = time.monotonic() + self._seconds, self._deadline
+        end = time.monotonic() + self._seconds
         self._run(cell, index)
 
         def run(source: str) -> list[NotebookNode] | None:
-            self._deadline = min(end, deadline)
-            if self._ended or time.monotonic() > self._deadline:
+            left = end - time.monotonic()
+            if self._ended or left < 0:
                 return None
-            self._seconds = self._get_timeout(cell)
+            self._seconds = max(1, int(left))
             return self._run_beside(source, index)
 
         go_on(cell, run, self.report.notes)
         once_more(cell, self.given, run, self.report.notes)
-        self._deadline = deadline
 
     def _run_beside(self, source: str, index: int) -> list[NotebookNode]:
         """Run something in place of a cell that stays as it is; return the outputs."""
@@ -258,7 +261,10 @@ class LimitedExecute:
         if ran.ending and ran.gone is None:
             self._note(self._words(ran.ending), cell)
             if ran.ending == "slow" or not any(one.output_type == "error" for one in cell.outputs):
-                _add_error(cell, "CellTimeoutError", self._words(ran.ending))
+                _add_error(cell, "CellTimeoutError", with_advice(self._words(ran.ending)))
+        elif ran.gone is None and any(map(_no_memory_left, cell.outputs)):
+            self._note(self._too_large("a cell"), cell)
+            _add_error(cell, "TookAllMemory", with_advice(self._too_large("this cell")))
         return ran.gone
 
     # --- test cells ------------------------------------------------------------------------------------
@@ -280,6 +286,11 @@ class LimitedExecute:
         if judged.fault:
             self.report.flags.append(f"{name} failed by itself: {judged.outputs[-1].ename}")
             self.report.faults.append(judged.fault[-FAULT_LETTERS:])
+        if judged.took_all_memory:
+            self._note(self._too_large(f"`{judged.took_all_memory}`"), cell)
+            told = judged.outputs[-1]
+            told = f"{told.evalue}\nWhile it is graded, it may take {self.limits.memory_gib:g} GiB."
+            judged.outputs[-1] = error_output("CheckFailed", told)
         if judged.belief is not None:
             self.report.beliefs[name] = judged.belief
         if judged.gone is not None and judged.gone.name == "MalformedError":
@@ -319,37 +330,56 @@ class LimitedExecute:
         start = time.monotonic()
         answer = self.kernel.ask(Ask(request, max(0, self._seconds - self._observing)))
         self._observing += time.monotonic() - start
+        what = " or ".join(f"`{name}`" for name in decode(Request, request).names)
         if isinstance(answer, Gone):
-            self._end(self._reason(answer), cell)
-            raise NoObservation("Stopped", self._ended)
+            self._end(self._reason(answer, what), cell)
+            raise NoObservation("Stopped", with_advice(self._ended))
         if answer.ending:
-            self._note(self._words(answer.ending), cell)
-            raise NoObservation("Interrupted", self._words(answer.ending))
+            words, line = self._words(answer.ending, what=what), interrupted_in(answer.reply)
+            self._note(words, cell)
+            words += f", in the line `{line}`" if line else ""
+            raise NoObservation("Interrupted", with_advice(words))
         if answer.reply is None:
             raise NoObservation("MalformedError", "this is no reply to what was asked")
         return answer.reply
 
     # --- endings ---------------------------------------------------------------------------------------
 
-    def _get_timeout(self, cell: NotebookNode | None) -> int:
-        return max(1, min(self.limits.cell_seconds, int(self._deadline - time.monotonic())))
+    def _allot(self) -> None:
+        """Give the next cell its time, or what is left of the submission's."""
+        left = self._deadline - time.monotonic()
+        self._seconds, self._last = (
+            max(1, int(min(self.limits.cell_seconds, left))),
+            left < self.limits.cell_seconds,
+        )
 
-    def _words(self, ending: Ending, how: str = "was interrupted") -> str:
-        slow = f"a cell ran longer than {self._seconds} s and {how}"
-        return f"a cell printed without end and {how}" if ending == "flood" else slow
+    def _too_long(self) -> str:
+        return f"the submission ran longer than {self.limits.total_seconds} s"
 
-    def _reason(self, gone: Gone) -> str:
+    def _too_large(self, what: str) -> str:
+        return f"{what} asked for more than {self.limits.memory_gib:g} GiB of memory ({GROWING_LOOP})"
+
+    def _words(self, ending: Ending, how: str = "was interrupted", what: str = "a cell") -> str:
+        if ending == "flood":
+            return f"{what} printed without end and {how}"
+        # What was slow before has taken a part of this cell's time, so that nothing shows a loop.
+        if self._last:
+            return f"{self._too_long()} and {how}"
+        return f"{what} did not come to an end within {self._seconds} s and {how} ({LOOP})"
+
+    def _reason(self, gone: Gone, what: str = "a cell") -> str:
         if gone.reason == "died":
-            return "the kernel died"
+            full = any("memory" in words for words in limits_reached(self.groups))
+            return f"the kernel died: {self._too_large(what)}" if full else "the kernel died"
         if gone.reason == "stuck":
-            return self._words(gone.ending, "could not be interrupted")
+            return self._words(gone.ending, "could not be interrupted", what)
         return f"the kernel sent what is no message ({gone.words})"[:WORDS]
 
     def _end(self, reason: str, cell: NotebookNode) -> None:
         self._ended = reason
         self._note(reason, cell)
         if cell.cell_type == "code":
-            _add_error(cell, "Stopped", reason)
+            _add_error(cell, "Stopped", with_advice(reason))
 
     def _note(self, reason: str, cell: NotebookNode) -> None:
         if not self.report.stopped:
@@ -405,11 +435,21 @@ def execute(
         try:
             runner = LimitedExecute(kernel, limits, report)
             runner.tests, runner.seed, runner.given, runner.data_set = tests, seed, given, data_set
+            runner.groups = groups
             runner.preprocess(nb)
         finally:
             kernel.end()
             report.limits = limits_reached(groups)
     return report
+
+
+def with_advice(words: str) -> str:
+    """Return why something was ended, for a student: with what to look for, where it may be an endless loop."""
+    return f"{words}. {LOOK}" if f"({LOOP})" in words else words
+
+
+def _no_memory_left(output: NotebookNode) -> bool:
+    return output.output_type == "error" and no_memory_left(output.ename, output.evalue)
 
 
 def _add_error(cell: NotebookNode, name: str, message: str) -> None:

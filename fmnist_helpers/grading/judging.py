@@ -19,7 +19,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from fmnist_helpers.exercises.check import CheckFailed
+from fmnist_helpers.exercises.check import CheckFailed, TookAllMemory
 from fmnist_helpers.exercises.remote import NoObservation, Reference
 from fmnist_helpers.exercises.switches import Name
 from fmnist_helpers.grading.instructor_cells import Plan
@@ -42,6 +42,8 @@ class Judged:
     """Traceback of an error of the test cell or its check, which is none of the student's."""
     belief: str | None = None
     """Key in ``BELIEFS``, where the check's diagnosis names one."""
+    took_all_memory: str = ""
+    """Name of the student's function, if it asked for more memory than it may take."""
     switches: list[Name] = field(default_factory=list)
     """Which of them an earlier cell had left on, each once."""
 
@@ -94,6 +96,7 @@ def _run(source: str, namespace: dict[str, Any], judged: Judged) -> list[Noteboo
         value = _execute(source, namespace)
     except CheckFailed as failure:
         judged.belief = failure.belief
+        judged.took_all_memory = failure.task if isinstance(failure, TookAllMemory) else ""
         return [error_output("CheckFailed", str(failure))]
     except NoObservation as error:
         judged.gone = error

@@ -126,7 +126,7 @@ def remarks_on(outcome: Outcome, marks: Marks) -> list[str]:
     remarks = []
     if outcome.stopped:
         where = f", at `{outcome.stopped_at}`" if outcome.stopped_at else ""
-        remarks.append(f"Your notebook did not run to its end: {outcome.stopped}{where}.")
+        remarks.append(f"Something in your notebook did not run to its end: {outcome.stopped}{where}.")
     for name in marks.waiting:
         remarks.append(f"`{name}` waits to be marked by a person, and counts 0 on this page until then.")
     return remarks + [f"When it was collected: {note}." for note in outcome.notes]

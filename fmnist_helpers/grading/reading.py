@@ -169,7 +169,7 @@ def plain_cell(cell: dict) -> NotebookNode:
     if kind == "code" and len(plain.source) > LARGEST_CELL:
         plain.source = (
             f"# This cell had {len(plain.source)} letters and was cut.\n"
-            f"raise MemoryError('a cell may have {LARGEST_CELL} letters')"
+            f"raise ValueError('a cell may have {LARGEST_CELL} letters')"
         )
     return plain
 

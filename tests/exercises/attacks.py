@@ -472,7 +472,9 @@ remote.answer = twice
         AFTER,
         NO_PROOF,
     ),
-    when_called("never answers", "while True: pass", IN_PART, TEST, "interrupted, at accuracy_by_class-test"),
+    when_called(
+        "never answers", "while True: pass", IN_PART, TEST, "interrupted (usually an endless loop), at "
+    ),
     when_called(
         "never answers, and means it",
         "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",

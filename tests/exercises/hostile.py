@@ -70,6 +70,11 @@ def answered(extra: str = "", *, before: str = "", only: str | None = None, task
     return change
 
 
+def in_function(body: str) -> str:
+    """Return the target's function with another body."""
+    return f"def {TARGET}(dataloader, model, num_classes):\n    {body}"
+
+
 def cell_of(notebook: NotebookNode, name: str) -> NotebookNode:
     return next(cell for cell in notebook.cells if grade_id(cell) == name)
 
@@ -271,6 +276,8 @@ try:
 except OSError as error:
     print("network: none")
 """
+ENDLESS = "did not come to an end within 20 s and was interrupted (usually an endless loop)"
+"""What must be told where a cell may take 20 s, as in the tests."""
 UNENDING = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
 
 
@@ -291,8 +298,29 @@ CASES = [
         "loop",
         IN_PART,
         AFTER[:1],
-        "interrupted, at accuracy_by_class-test",
+        f"{ENDLESS}, at accuracy_by_class-test",
         answered(only="while True: pass"),
+    ),
+    Case(
+        "loop in a function",
+        IN_PART,
+        AFTER[:1],
+        f"`accuracy_by_class` {ENDLESS}, at accuracy_by_class-test",
+        answered(only=in_function("while True: pass")),
+    ),
+    Case(
+        "list without end",
+        IN_PART,
+        AFTER[:1],
+        "`accuracy_by_class` asked for more than 6 GiB of memory (usually an endless loop that adds",
+        answered(only=in_function("kept = []\n    while True: kept.append(bytes(2**28))")),
+        needs_sandbox=True,
+    ),
+    Case(
+        "calls itself",
+        MANUAL,
+        AFTER[:1],
+        change=answered(only=in_function(f"return {TARGET}(dataloader, model, num_classes)")),
     ),
     Case("loop without mercy", IN_PART, AFTER, "could not be interrupted", answered(only=UNENDING)),
     Case(
@@ -356,7 +384,13 @@ CASES = [
     Case("rewrites cells", MANUAL, AFTER[:1], change=answered(only=REWRITE_CELLS)),
     Case("before each cell", MANUAL, AFTER[:1], change=answered(only=BEFORE_EACH_CELL)),
     Case("tells hidden tests", MANUAL, change=answered(TELL_HIDDEN)),
-    Case("takes 8 GB", MANUAL, change=answered("hoard = bytearray(8 * 2**30)"), needs_sandbox=True),
+    Case(
+        "takes 8 GB",
+        IN_PART,
+        words="a cell asked for more than 6 GiB of memory",
+        change=answered("hoard = bytearray(8 * 2**30)"),
+        needs_sandbox=True,
+    ),
     Case(
         "fork bomb",
         FLAGGED,

@@ -28,7 +28,7 @@ from tests.exercises.bank import (
     run,
     tasks,
 )
-from tests.tools.course import EXERCISES
+from tests.tools.course import COURSE, EXERCISES
 
 NAMES = ["ex01_data", "ex02_model", "ex03_loss", "ex04_optimizer", "ex05_training_loop", "ex06_project"]
 VARIANTS = [variant for name in assignments() for variant in read_variants(name)]
@@ -229,3 +229,13 @@ def test_points_and_times_of_the_guide_are_those_of_the_notebooks():
         assert (total, by_hand, time) == (points, titles[-1][1], f"{minutes} min")
     together = re.search(r"^\| together \| \| \| (\d+) \| (\d+) \|", guide, flags=re.MULTILINE)
     assert int(together[1]) == sum(int(row.split("|")[2]) for row in rows.values())
+
+
+def test_files_in_which_the_guide_says_that_something_is_tested_are_there():
+    guide = (EXERCISES / "README.md").read_text(encoding="utf-8")
+    names = re.findall(r"`((?:\w+/)*test_\w+)`", guide.split("## What was tested, and where")[1])
+    assert len(names) > 20
+    for name in names:
+        assert (COURSE / ("" if name.startswith("tests/") else "tests/grading") / f"{name}.py").is_file(), (
+            name
+        )

@@ -143,9 +143,13 @@ def test_cell_that_prints_without_end_is_interrupted_soon_and_the_next_one_runs(
 def test_cell_that_takes_too_long_is_interrupted_or_ends_the_run(run):
     stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
     report, cells = run("import time\ntime.sleep(99)", "1", stubborn, "2", limits=Limits(cell_seconds=3))
-    assert report.stopped == "a cell ran longer than 3 s and was interrupted"
+    assert (
+        report.stopped
+        == "a cell did not come to an end within 3 s and was interrupted (usually an endless loop)"
+    )
     assert errors(cells[0]) == ["KeyboardInterrupt", "CellTimeoutError"] and errors(cells[1]) == []
-    assert cells[2].outputs[-1].evalue == "a cell ran longer than 3 s and could not be interrupted"
+    stuck = "a cell did not come to an end within 3 s and could not be interrupted (usually an endless loop). Look"
+    assert cells[2].outputs[-1].evalue.startswith(stuck)
     assert errors(cells[3]) == ["NotRun"]
 
 
@@ -180,7 +184,8 @@ for number in range(30):
 @pytest.mark.skipif("memory" in MISSING, reason="no cgroup limits memory here")
 def test_files_in_memory_count_as_memory(run):
     report, cells = run("1", MEMORY_FILES, limits=Limits(memory_gib=3))
-    assert (report.stopped, report.limits) == ("the kernel died", ["reached the limit of memory"])
+    assert report.stopped.startswith("the kernel died: a cell asked for more than 3 GiB of memory (usually")
+    assert report.limits == ["reached the limit of memory"]
     assert cells[0].outputs
 
 
@@ -189,8 +194,68 @@ def test_memory_counts_beyond_what_a_kernel_has_when_it_starts(run):
     little = Limits(cell_seconds=120, memory_gib=1.5)
     fill = "hoard = []\nwhile True:\n    hoard.append(b'x' * 2**26)"
     report, cells = run("import torch, torchvision", fill, "print(len(hoard) * 2**26)", limits=little)
-    assert (errors(cells[0]), errors(cells[1])) == ([], ["MemoryError"])
-    assert 2**29 < int(texts(cells[2])) < 1.5 * 2**30 and (report.stopped, report.limits) == ("", [])
+    assert (errors(cells[0]), errors(cells[1])) == ([], ["MemoryError", "TookAllMemory"])
+    assert 2**29 < int(texts(cells[2])) < 1.5 * 2**30 and report.limits == []
+    assert report.stopped.startswith(
+        "a cell asked for more than 1.5 GiB of memory (usually an endless loop that adds"
+    )
+
+
+ORDERLY = "order = 'C B D E A'"
+
+
+def tested(body: str) -> tuple[list[NotebookNode], dict[str, str]]:
+    """Return an answer with its test and one more task that is right, and the sources of the tests."""
+    sources = {
+        "descend-test": "from fmnist_helpers.exercises.ex04_optimizer import check_descend\ncheck_descend(descend)",
+        "order-test": "from fmnist_helpers.exercises.ex04_optimizer import check_order\ncheck_order(order)",
+    }
+    answers = f"def descend(slope, start, rate, num_steps):\n    {body}", ORDERLY
+    cells = []
+    for answer, (name, source) in zip(answers, sources.items(), strict=True):
+        test = new_code_cell(source)
+        test.metadata.nbgrader = NotebookNode(grade=True, solution=False, grade_id=name, points=1)
+        cells += [new_code_cell(answer), test]
+    return cells, sources
+
+
+@pytest.fixture
+def judge(package, tmp_path):
+    def judge_cells(body: str, limits: Limits) -> tuple[Report, list[NotebookNode]]:
+        cells, tests = tested(body)
+        notebook = new_notebook(cells=cells)
+        return execute.execute(notebook, tmp_path, package, limits, tests, 0, sandboxed=not PROBLEM), cells
+
+    return judge_cells
+
+
+UNENDING = {
+    "loop": (
+        "while True: pass",
+        "`descend` did not come to an end within 8 s and was interrupted (usually an endless",
+    ),
+    "growing": (
+        "kept = []\n    while True: kept.append(bytes(2**28))",
+        "`descend` asked for more than 1.5 GiB of memory (usually an endless loop that adds to something",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNENDING)
+def test_function_without_end_is_called_that_and_the_next_task_is_judged(judge, kind):
+    body, words = UNENDING[kind]
+    report, cells = judge(body, Limits(cell_seconds=8 if kind == "loop" else 60, memory_gib=1.5))
+    assert report.stopped.startswith(words) and report.stopped_at == "descend-test"
+    (error,) = cells[1].outputs
+    told = " ".join(error.evalue.split())
+    assert "in the line `while True:" in told and "endless loop" in told and errors(cells[3]) == []
+    assert ("While it is graded, it may take 1.5 GiB." in told) == (kind == "growing")
+
+
+def test_end_of_the_submissions_time_is_called_no_loop(judge):
+    report, cells = judge("while True: pass", Limits(cell_seconds=60, total_seconds=8))
+    assert report.stopped == "the submission ran longer than 8 s and was interrupted"
+    assert errors(cells[1]) == ["Interrupted"] and "loop" not in cells[1].outputs[0].evalue
 
 
 BUSY = """

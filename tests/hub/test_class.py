@@ -111,6 +111,23 @@ def test_a_student_writes_copies_from_a_terminal(world, pages, user):
     assert mode == [user, "644" if user == "ada" else "600"]
 
 
+@pytest.mark.parametrize("user", STUDENTS)
+def test_a_student_has_nothing_of_the_instructors_in_the_menus(pages, user):
+    commands = set(pages[user].evaluate("() => jupyterapp.commands.listCommands()"))
+    assert "nbgrader:open-assignment-list" in commands
+    assert not commands & {"nbgrader:open-formgrader", "nbgrader:open-create-assignment"}
+
+
+def test_a_student_who_opens_formgrader_sees_no_class(hub, world, pages):
+    page = pages["ben"]
+    page.goto(f"{hub.address}/user/ben/formgrader/manage_students")
+    page.locator("#main-table").wait_for()
+    page.wait_for_load_state("networkidle")
+    assert "ada" not in page.locator("#main-table").inner_text()
+    page.goto(f"{hub.address}/user/ben/lab?reset")
+    wait_for_lab(page)
+
+
 def test_a_student_runs_a_lesson(hub, pages):
     page = pages["ada"]
     open_notebook(hub, page, "ada", f"my_course/{LESSON}")

@@ -128,6 +128,11 @@ def visible_text(page: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", body))
 
 
+def without_ticks(text: str) -> str:
+    """Return a text on one line, without the marks around code."""
+    return " ".join(text.replace("`", "").split())
+
+
 @pytest.mark.parametrize(
     "case", [c for c in CASES if c.status not in (UNREADABLE, NOT_SUBMITTED)], ids=student
 )
@@ -157,6 +162,25 @@ def test_submission_that_died_says_so_on_its_page(graded):
     text = visible_text(graded.page("kills the kernel"))
     assert "not run: the kernel died" in text
     assert "did not run to its end: the kernel died, at accuracy_by_class-test." in text
+
+
+def test_page_of_an_endless_function_calls_it_that_and_names_the_line(graded):
+    text = visible_text(graded.page("loop in a function"))
+    assert f"did not run to its end: accuracy_by_class {hostile.ENDLESS}, at accuracy_by_class-test." in text
+    assert (
+        f"accuracy_by_class {hostile.ENDLESS}, in the line while True: pass. Look for a while"
+        in without_ticks(text)
+    )
+    assert "it called itself again and again without an end" in visible_text(graded.page("calls itself"))
+
+
+@pytest.mark.skipif(bool(PROBLEM), reason=PROBLEM)
+def test_page_of_a_function_that_takes_all_memory_says_how_much_there_is(graded):
+    text = without_ticks(visible_text(graded.page("list without end")))
+    assert (
+        "asked for more memory than it may take, and was stopped in the line while True: kept.append" in text
+    )
+    assert "Usually this is an endless loop" in text and "it may take 6 GiB" in text
 
 
 def test_page_says_what_waits_for_a_person_and_what_was_repaired(graded):
