@@ -17,7 +17,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters.base import BaseConverter
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config, PyFileConfigLoader
@@ -174,6 +174,14 @@ class Classroom:
         """Open nbgrader's grade book."""
         with Gradebook(self.patient_db_url) as gradebook:
             yield gradebook
+
+    def knows(self, assignment: str) -> bool:
+        """Return whether the grade book has the assignment with its cells."""
+        with self.gradebook() as gradebook:
+            try:
+                return bool(gradebook.find_assignment(assignment).notebooks)
+            except MissingEntry:
+                return False
 
 
 class ExactPaths:

@@ -110,10 +110,10 @@ class Grader:
         return [outcomes[pair] for pair in pairs]
 
     def _register(self, assignment: str) -> None:
-        """Have nbgrader record the assignment, unless it knows this very source already."""
+        """Have nbgrader record the assignment, unless its grade book knows this very source already."""
         mark = self.classroom.folder / "release" / f".{assignment}"
         digest = self._source_digest(assignment)
-        if not mark.exists() or mark.read_text() != digest:
+        if not mark.exists() or mark.read_text() != digest or not self.classroom.knows(assignment):
             try:
                 release(self.classroom, assignment)
             except ChangedError as error:

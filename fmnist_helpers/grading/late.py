@@ -84,12 +84,7 @@ def extend(classroom: Classroom, student: str, assignment: str, until: str) -> s
 
 def _recorded(classroom: Classroom, assignment: str) -> Gradebook:
     """Return the grade book, in which the assignment stands with its cells."""
-    with classroom.gradebook() as gradebook:
-        try:
-            known = bool(_find(gradebook, assignment).notebooks)
-        except MissingEntry:
-            known = False
-    if not known:
+    if not classroom.knows(assignment):
         release(classroom, assignment)
     return classroom.gradebook()
 

@@ -11,6 +11,8 @@ pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install 
 
 from fmnist_helpers.grading import classroom
 from fmnist_helpers.grading.classroom import Classroom, quiet_log
+from fmnist_helpers.grading.grade import Grader, Options
+from tests.exercises.bank import assignments
 
 
 def test_log_is_bounded_and_keeps_the_newest(tmp_path):
@@ -77,3 +79,14 @@ def test_a_data_set_that_does_not_exist_is_named(tmp_path):
     (tmp_path / classroom.DATA_SET).write_text("fashion")
     with pytest.raises(OSError, match=r"data_set\.txt says 'fashion'; it may be one of 'real', 'standin'"):
         Classroom(tmp_path, tmp_path).data_set()
+
+
+def test_assignment_that_the_grade_book_has_lost_is_recorded_again(tmp_path):
+    (tmp_path / "submitted").mkdir()
+    room, first = Classroom(tmp_path, tmp_path / "submitted"), assignments()[0]
+    room.prepare()
+    for _ in range(2):
+        assert not room.knows(first)
+        assert Grader(room, Options()).grade([("nobody", first)])[0].problem == "not submitted"
+        assert room.knows(first)
+        (tmp_path / "gradebook.db").unlink()
