@@ -125,18 +125,21 @@ def measure_rounds(
 
 
 def table_of(runs: dict[str, list[Footprint]], beside: str) -> str:
-    """Return a line of Markdown for each step: medians and extremes over the rounds, and times as long as one."""
+    """Return a line of Markdown for each step: medians and extremes over the rounds, and how much of a core beside one.
+
+    Neighbours of the machine stretch the seconds, and change those of a core much less: these are compared.
+    """
     lines = [
-        f"| a submission | seconds | seconds of a core | most memory | times as long as {beside} |",
+        f"| a submission | seconds | seconds of a core | times those of {beside} | most memory |",
         "|---|---|---|---|---|",
     ]
     for name, taken in runs.items():
         seconds, cores = ([getattr(one, part) for one in taken] for part in ("seconds", "processor_seconds"))
-        ratio = median_ratio(seconds, [one.seconds for one in runs[beside]])
+        ratio = median_ratio(cores, [one.processor_seconds for one in runs[beside]])
         peak = max(one.peak_bytes for one in taken) / 1e6
         lines.append(
-            f"| {name} | {median_and_range(seconds, 1)} | {median_and_range(cores, 1)} | {peak:,.0f} MB "
-            f"| {ratio:.2f} |"
+            f"| {name} | {median_and_range(seconds, 1)} | {median_and_range(cores, 1)} | {ratio:.2f} "
+            f"| {peak:,.0f} MB |"
         )
     return "\n".join(lines)
 

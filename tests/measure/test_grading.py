@@ -33,9 +33,9 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it read
 def test_memory_is_that_of_all_processes_and_what_they_share_counts_once(tmp_path):
     code = """
 import os, time
-shared = bytearray(os.urandom(60_000_000))
+shared = bytearray(b"x") * 60_000_000
 if os.fork() == 0:
-    own = bytearray(os.urandom(40_000_000))
+    own = bytearray(b"x") * 40_000_000
     time.sleep(2)
     os._exit(0)
 os.wait()
@@ -54,6 +54,23 @@ def test_an_orphans_time_counts_and_waiting_takes_none(tmp_path):
     idle = footprint([sys.executable, "-c", "import time; time.sleep(1)"], tmp_path)
     assert orphaned.processor_seconds > 0.7 > idle.processor_seconds
     assert idle.seconds > 1
+
+
+@linux
+def test_the_time_of_a_process_that_nobody_waits_for_counts(tmp_path):
+    code = """
+import os, signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if os.fork() == 0:
+    while time.process_time() < 2: pass
+    os._exit(0)
+time.sleep(0.1)
+try:
+    os.wait()
+except ChildProcessError:
+    pass
+"""
+    assert footprint([sys.executable, "-c", code], tmp_path).processor_seconds > 1.5
 
 
 @linux
@@ -196,13 +213,13 @@ def test_points_are_read_as_each_grader_leaves_them(tmp_path, monkeypatch):
 
 def test_the_table_has_medians_ranges_and_ratios_within_each_round():
     runs = {
-        "ours": [Footprint(3.0, 2.0, 10**9), Footprint(9.0, 4.0, 2 * 10**9)],
-        NOBODY: [Footprint(1.0, 1.0, 10**8), Footprint(9.0, 1.0, 10**8)],
+        "ours": [Footprint(3.0, 3.0, 10**9), Footprint(9.0, 9.0, 2 * 10**9)],
+        NOBODY: [Footprint(1.0, 1.0, 10**8), Footprint(1.0, 9.0, 10**8)],
     }
     lines = grading.table_of(runs, NOBODY).splitlines()
     # The ratio of the medians would be 1.20.
-    assert lines[2] == "| ours | 6.0 (3.0 to 9.0) | 3.0 (2.0 to 4.0) | 2,000 MB | 2.00 |"
-    assert lines[3].endswith("| 100 MB | 1.00 |")
+    assert lines[2] == "| ours | 6.0 (3.0 to 9.0) | 6.0 (3.0 to 9.0) | 2.00 | 2,000 MB |"
+    assert lines[3] == f"| {NOBODY} | 1.0 (1.0 to 1.0) | 5.0 (1.0 to 9.0) | 1.00 | 100 MB |"
 
 
 class Nobody:
