@@ -79,6 +79,11 @@ def is_test(cell: nbformat.NotebookNode) -> bool:
     return cell.cell_type == "code" and marks.get("grade", False)
 
 
+def graded_cells(source: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode]:
+    """Return the test cells of an assignment by their names."""
+    return {grade_id(cell): cell for cell in source.cells if is_test(cell)}
+
+
 def is_answer(cell: nbformat.NotebookNode) -> bool:
     return cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("solution", False)
 
