@@ -204,7 +204,7 @@ def test_memory_counts_beyond_what_a_kernel_has_when_it_starts(run):
 ORDERLY = "order = 'C B D E A'"
 
 
-def tested(body: str) -> tuple[list[NotebookNode], dict[str, str]]:
+def with_test(body: str) -> tuple[list[NotebookNode], dict[str, str]]:
     """Return an answer with its test and one more task that is right, and the sources of the tests."""
     sources = {
         "descend-test": "from fmnist_helpers.exercises.ex04_optimizer import check_descend\ncheck_descend(descend)",
@@ -222,7 +222,7 @@ def tested(body: str) -> tuple[list[NotebookNode], dict[str, str]]:
 @pytest.fixture
 def judge(package, tmp_path):
     def judge_cells(body: str, limits: Limits) -> tuple[Report, list[NotebookNode]]:
-        cells, tests = tested(body)
+        cells, tests = with_test(body)
         notebook = new_notebook(cells=cells)
         return execute.execute(notebook, tmp_path, package, limits, tests, 0, sandboxed=not PROBLEM), cells
 
