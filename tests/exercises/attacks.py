@@ -102,7 +102,7 @@ LOOK_FOR_THE_JUDGE = """
 import os
 found = []
 for place, folders, files in os.walk("/"):
-    large = ("proc", "sys", "share", "node_modules", "torch", "nvidia", "triton", "sympy", "nbgrader")
+    large = ("proc", "sys", "node_modules", "torch", "nvidia", "triton", "sympy", "nbgrader")
     folders[:] = [one for one in folders if one not in large]
     for name in files:
         if name in ("gradebook.db", ".secret", "hostile.py", "ex05_training_loop.ipynb"):
