@@ -1,13 +1,12 @@
 """What it takes to grade a class, beside other graders: ``OMP_NUM_THREADS=1 python -m tests.measure.grading``.
 
 A hundred submissions of one exercise, half of them right and half with a wrong answer to every task, are graded in
-rounds by our command (in the sandbox and without, one job and as many as cores), by stock nbgrader, and by
-otter-grader where it can be had. In each round every grader gets the same submissions, in a folder of its own; the
-start of its command is part of what is measured. Every mark must be the one that the bank of solutions foretells, so
-all graders must agree. The table is Markdown, for ``README.md`` beside this file.
+rounds by our command (one job and as many as cores), by stock nbgrader, and by otter-grader where it can be had. In
+each round every grader gets the same submissions, in a folder of its own; the start of its command is part of what is
+measured. Every mark must be the one that the bank of solutions foretells, so all graders must agree. The table is
+Markdown, for ``README.md`` beside this file.
 
     python -m tests.measure.grading --submissions 4 --rounds 1     # to see that all works
-    python -m tests.measure.grading --otter PYTHON                 # of an environment that has otter-grader
 """
 
 from __future__ import annotations
@@ -145,18 +144,15 @@ def table_of(runs: dict[str, list[Footprint]], beside: str) -> str:
 
 
 def graders_here(assignment: str, otter: Path | None) -> list[Grader]:
-    """Return the graders that work here; ours in each way in which it does."""
-    jobs = sorted({1, available_jobs()})
-    sandbox = [False] if bubblewrap_problem() else [True, False]
-    ours = [Ours(assignment, number, sandboxed=one) for one in sandbox for number in jobs]
+    """Return the graders that work here; ours in the sandbox, if there can be one."""
+    sandboxed = not bubblewrap_problem()
+    ours = [Ours(assignment, jobs, sandboxed=sandboxed) for jobs in sorted({1, available_jobs()})]
     others = [Nbgrader(assignment)] + ([Otter(assignment, otter)] if otter else [])
     return [*ours, *others]
 
 
-def find_otter(given: Path | None, folder: Path) -> tuple[Path | None, str]:
-    """Return a Python with otter-grader, made in ``folder`` if none was given; or None, and why."""
-    if given is not None:
-        return given, ""
+def find_otter(folder: Path) -> tuple[Path | None, str]:
+    """Return a Python with otter-grader, made in ``folder``; or None, and why it cannot be had."""
     print("making an environment with otter-grader ...", file=sys.stderr, flush=True)
     try:
         return make_environment(folder), ""
@@ -171,12 +167,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--assignment", default=ASSIGNMENT)
     parser.add_argument("--submissions", type=int, default=100, help="in all rounds together")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--otter", type=Path, metavar="PYTHON", help="of an environment with otter-grader")
     options = parser.parse_args(arguments)
     if not 1 <= options.rounds <= options.submissions:
         parser.error("each round needs a submission, and there must be a round")
     with tempfile.TemporaryDirectory() as place:
-        otter, missing = find_otter(options.otter, Path(place, "otter"))
+        otter, missing = find_otter(Path(place, "otter"))
         graders = graders_here(options.assignment, otter)
         runs, wrong = measure_rounds(graders, options.assignment, options.submissions, options.rounds)
     beside = next(name for name in runs if name.startswith("nbgrader"))
