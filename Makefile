@@ -46,7 +46,7 @@ format: $(DEV_MARK)  ## put package, tests and notebooks into the house style
 	"$(BIN)/python" -m ruff check --fix .
 	"$(BIN)/python" -m ruff format .
 
-bench: $(BENCH_MARK)  ## measure an epoch here and by other packages, the budget of lesson 07, each lesson (20 minutes)
+bench: $(BENCH_MARK)  ## measure an epoch here and by other packages, the budget of lesson 07, each lesson (an hour)
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.speed $(BENCH_OPTIONS)
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.cnn_steps
 	OMP_NUM_THREADS=1 "$(BIN)/python" -m tests.measure.budget

@@ -3,7 +3,7 @@
 The tasks of an assignment do not depend on each other, so the n-th right solutions of all its tasks make one
 student, and so do the n-th wrong ones. What the command writes, ``grades.csv`` and the feedback pages, is compared
 with what each variant says of itself. Prints a table by task and belief; ends with status 1 if anything is amiss.
-With ``--due`` a quarter of the students hand in, others with each commit.
+With ``--due`` a fifth of the students hand in, others with each commit.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def complaints(folder: Path, assignment: str, row: dict[str, str], variants: dic
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", default=assignments(), metavar="NAME")
-    parser.add_argument(OPTION, action="store_true", dest="only_due", help="a quarter of the students")
+    parser.add_argument(OPTION, action="store_true", dest="only_due", help="a fifth of the students")
     arguments = parser.parse_args()
     names = arguments.names
     classes = {name: students_of(name, arguments.only_due) for name in names}

@@ -1,7 +1,7 @@
 """Plant every fault, one at a time, in a copy of the course, and see that the tests turn red for its reason.
 
     python -m tests.faults.run [NAME ...]
-    python -m tests.faults.run --due       # a quarter of them, another one with each commit
+    python -m tests.faults.run --due       # a fifth of them, another one with each commit
 
 The copy is what git would commit from the working tree. First the tests must be green there as it stands.
 Then each fault is planted, its tests run, and the table says what caught it. A run that is red for another

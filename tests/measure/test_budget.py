@@ -79,11 +79,27 @@ def test_no_evaluation_counts_towards_a_later_threshold(tiny_root, monkeypatch):
 
     monkeypatch.setattr(budget.helpers, "test_loop", slow_test_loop)
     watch = Milestones(tiny_root, (0.1, 0.5), num_valid=100)
-    # A fourth evaluation, of a run that has passed every threshold, would find no accuracy.
-    for _ in range(100):
-        clock.now += 1
-        watch(Constant())
+    with pytest.raises(budget.AllPassed):
+        for _ in range(100):
+            clock.now += 1
+            watch(Constant())
     assert watch.seconds == {0.1: 10, 0.5: 15}
+
+
+def test_the_run_ends_with_the_last_threshold(tiny_root, monkeypatch):
+    steps = []
+
+    def endless(*_, after_step, **options):
+        while True:
+            steps.append(None)
+            after_step(Constant())
+
+    watch = Milestones
+    monkeypatch.setattr(budget, "Milestones", lambda root, thresholds: watch(root, thresholds, 100))
+    monkeypatch.setattr(budget, "THRESHOLDS", (0.04, 0.05))
+    monkeypatch.setattr(budget, "train_recipe", endless)
+    assert list(budget.milestones(SMALL, tiny_root, seed=0)) == [0.04, 0.05]
+    assert len(steps) == 5
 
 
 def test_watching_a_run_does_not_change_it(tiny_root):
@@ -179,6 +195,6 @@ def test_figures_of_a_machine_replace_its_own_and_leave_those_of_others(tmp_path
 def test_the_stored_figures_are_of_the_real_data_and_of_todays_recipe():
     stored = json.loads((RESULTS / "budget_real.json").read_text())
     assert stored["about"]["data"] == "real"
-    assert len(stored["tutorial"]) == len(stored["recipe"]) >= 3
+    assert len(stored["tutorial"]) == len(stored["recipe"]) == 5
     measured = {name for one in json.loads(cnn_steps.STORED.read_text())["machines"] for name in one["ways"]}
     assert {"float32", "float32, compiled", "bfloat16", "both", "both, compiled"} <= measured

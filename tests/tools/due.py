@@ -1,8 +1,8 @@
-"""Which part of a long suite is due: every fourth of its pieces, beginning at another one with each commit.
+"""Which part of a long suite is due: every fifth of its pieces, beginning at another one with each commit.
 
     python -m tests.tools.due NAME ...     # prints those of the names that are due
 
-CI tries a quarter of the long suites at each change, so that four changes try all of them. Everything is tried once a
+CI tries a fifth of the long suites at each change, so that five changes try all of them. Everything is tried once a
 week, and whenever somebody runs a suite by hand.
 """
 
@@ -17,7 +17,7 @@ from tests.tools.course import COURSE
 
 OPTION = "--due"
 """The argument of a suite by which it runs only what is due."""
-PARTS = 4
+PARTS = 5
 Piece = TypeVar("Piece")
 
 
