@@ -7,7 +7,7 @@ validation split (``study``); the test split is used once a run, at its end.
 A second run of the recipe finds out when it passes the accuracy at which the tutorial ends, and 88 and 90 %, on the
 validation split. Its clock stands still while the model is evaluated, and the run ends with the last of them.
 
-    python -m tests.measure.budget                    # the real data, five seeds, ten minutes or more
+    python -m tests.measure.budget                    # the real data, five seeds, a quarter of an hour or more
     python -m tests.measure.budget --source standin   # the same offline
 """
 
