@@ -61,14 +61,14 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the table that is shown on the screen, with a line of totals by status."""
-    lines = [f"{'student':24s} {'assignment':20s} {'points':>11s}  status"]
+    lines = [f"{'student':24s} {'assignment':20s} {'final':>11s}  status"]
     for outcome, marks in rows:
-        points = f"{final(marks):g} of {marks.most:g}" if marks and not outcome.problem else ""
+        mark = f"{final(marks):g} of {marks.most:g}" if marks and not outcome.problem else ""
         status = status_of(outcome, marks)
-        late = f"{marks.penalty:g} taken off for late work" if points and marks.penalty else ""
+        late = f"{marks.penalty:g} taken off for late work" if mark and marks.penalty else ""
         words = [late, detail_of(outcome), *_flags(outcome), *(outcome.notes if outcome.problem else [])]
         lines.append(
-            f"{_printable(outcome.student)[:24]:24s} {outcome.assignment:20s} {points:>11s}  "
+            f"{_printable(outcome.student)[:24]:24s} {outcome.assignment:20s} {mark:>11s}  "
             + ": ".join([status, *([_printable("; ".join(filter(None, words)))] if any(words) else [])])
         )
     counts = Counter(status_of(*row) for row in rows)
