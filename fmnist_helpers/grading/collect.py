@@ -23,6 +23,8 @@ from fmnist_helpers.grading.submissions import SECRET, STAMP, students, write_fi
 from fmnist_helpers.grading.times import read_timestamp
 
 RECORD = "collected.json"
+LATE = "Canvas says that it came late"
+LATE_WITHOUT_TIME = f"{LATE}, but not when, so nothing is taken off: write timestamp.txt into its folder"
 EARLIER = "earlier"
 """The folder of a class into which goes what is no longer graded."""
 WAYS = ("number", "key", "name")
@@ -51,6 +53,8 @@ class Parcel:
     """Whether the time is to be believed: it was written down, and not taken from an archive."""
     zoneless: str = ""
     """Where the time was written down, if that names no time zone."""
+    late: bool = False
+    """Whether the platform says so."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -179,8 +183,7 @@ def _choose(pairs: list[tuple[Sent, Member]], assignment: str, zone: str) -> Par
             parcel.notes.append(f"{len(several)} attempts at {shown(sent.file)}; the last counts, {last}")
     times = [member.time for member in parcel.chosen.values() if member.time]
     parcel.time = parcel.time or max(times, key=lambda time: time.replace(tzinfo=None), default=None)
-    if any(sent.late for sent, _ in pairs):
-        parcel.notes.append("Canvas says that it came late")
+    parcel.late = any(sent.late for sent, _ in pairs)
     return parcel
 
 
@@ -312,6 +315,9 @@ def _times(parcels: list[Parcel], persons: list[Person | None], zone: str, told:
         )
     if without := sum(parcel.time is None for parcel in parcels):
         told.lines.append(f"{without} have no time and count as on time")
+    for parcel in parcels:
+        if parcel.late:
+            parcel.notes.append(LATE if parcel.time else LATE_WITHOUT_TIME)
 
 
 def _moment(text: str, zone: str) -> tuple[datetime | None, list[str], bool]:
@@ -329,6 +335,11 @@ def read_record(classroom: Classroom) -> dict[str, dict[str, dict]]:
         return json.loads((classroom.folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+
+
+def came_late(classroom: Classroom, student: str, assignment: str) -> bool:
+    """Tell whether the platform called a submission late when it was collected."""
+    return bool(read_record(classroom).get(assignment, {}).get(student, {}).get("late"))
 
 
 def _write_record(classroom: Classroom, record: dict) -> None:
@@ -349,6 +360,7 @@ def _keep(classroom: Classroom, student: str, parcel: Parcel, record: dict, told
             **{"lms": sent.lms, "who": sent.who, "name": sent.name, "number": sent.number},
             **{"original": parcel.original or sent.original, "digest": digest},
             "time": written_stamp(parcel.time) if parcel.time else "",
+            "late": parcel.late,
         }
     twins = [one for one, other in records.items() if one != student and other["who"] == parcel.sent.who]
     notes = [*([what] if what else []), *parcel.notes]

@@ -12,8 +12,11 @@ import pytest
 
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
 
+from fmnist_helpers.grading import grade
 from fmnist_helpers.grading.__main__ import main
 from fmnist_helpers.grading.classroom import Classroom
+from fmnist_helpers.grading.collect import LATE_WITHOUT_TIME
+from fmnist_helpers.grading.marks import Outcome, status_of
 
 EX = "ex03_loss"
 PLUGIN = "assignsubmission_file_"
@@ -347,6 +350,32 @@ def test_canvas_archive_takes_the_last_attempt_and_tells_who_is_late(classroom, 
     }
     assert f"ada, {EX}: 3 attempts at {EX}.ipynb; the last counts, lovelaceada_12345_960_{EX}-2.ipynb" in told
     assert f"zoe, {EX}: Canvas says that it came late" in told
+
+
+def test_a_late_one_without_a_time_stays_late_when_it_is_graded(classroom, capsys, monkeypatch):
+    archive = classroom.parent / "canvas.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in CANVAS:
+            packed.writestr(zipfile.ZipInfo(name, (2025, 3, 9, 12, 0, 0)), "x")
+    people = classroom.parent / "gradebook.csv"
+    people.write_text(GRADEBOOK, encoding="utf-8")
+    _, told = run(capsys, "collect", "--out", classroom, "--canvas", archive, "--students", people)
+    assert f"zoe, {EX}: {LATE_WITHOUT_TIME}" in told
+    room = Classroom(classroom, classroom / "submitted")
+    with room.gradebook() as gradebook:
+        gradebook.add_assignment(EX)
+        gradebook.add_notebook(EX, EX)
+        for student in ("ada", "zoe"):
+            gradebook.add_submission(EX, student)
+    monkeypatch.setattr(grade, "write_feedback", lambda *arguments: None)
+    grader = grade.Grader(room, grade.Options())
+    found = {student: Outcome(student, EX) for student in ("ada", "zoe")}
+    for _ in range(2):
+        status = {student: status_of(one, grader.write_feedback(one)) for student, one in found.items()}
+        assert status == {"ada": "graded", "zoe": "flagged"} and found["zoe"].flags == [LATE_WITHOUT_TIME]
+    with room.gradebook() as gradebook:
+        gradebook.update_or_create_submission(EX, "zoe", timestamp="2025-03-09 12:00:00 UTC")
+    assert status_of(found["zoe"], grader.write_feedback(found["zoe"])) == "graded"
 
 
 def test_students_keep_the_names_that_the_class_knows_them_by(classroom, capsys):
