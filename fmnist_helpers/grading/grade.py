@@ -29,6 +29,7 @@ from sqlalchemy.exc import OperationalError, SAWarning
 
 from fmnist_helpers.grading import by_hand, inert, submissions
 from fmnist_helpers.grading.classroom import Classroom, ExactPaths
+from fmnist_helpers.grading.collect import LATE_WITHOUT_TIME, came_late
 from fmnist_helpers.grading.execute import DidNotStart, Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
 from fmnist_helpers.grading.given_imports import given_by
@@ -299,10 +300,13 @@ class Grader:
         """Write the feedback page, unless marks and comments are those it shows already; return the marks."""
         with self._lock:
             failed = assign_penalty(self.classroom, outcome.student, outcome.assignment)
-            outcome.flags = [flag for flag in outcome.flags if not flag.startswith(FAILED_RULE)]
+            changing = (FAILED_RULE, LATE_WITHOUT_TIME)
+            outcome.flags = [flag for flag in outcome.flags if not flag.startswith(changing)]
             outcome.flags += [failed] if failed else []
             marks = read_marks(self.classroom, outcome.student, outcome.assignment)
             if marks is not None:
+                if not marks.handed_in and came_late(self.classroom, outcome.student, outcome.assignment):
+                    outcome.flags.append(LATE_WITHOUT_TIME)
                 page = self.classroom.folder / "feedback" / outcome.student / f"{outcome.assignment}.html"
                 remarks = remarks_on(outcome, marks)
                 digest = hashlib.sha256(f"{outcome.key}{marks}{remarks}".encode()).hexdigest()

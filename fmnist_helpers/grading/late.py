@@ -51,11 +51,11 @@ def set_due_date(classroom: Classroom, assignment: str, when: str) -> str:
     Raises:
         LateError: if the time cannot be read.
     """
-    moment = None if when == "never" else _moment(when)
+    moment, remarks = (None, []) if when == "never" else _moment(when)
     with _recorded(classroom, assignment) as gradebook:
         _find(gradebook, assignment).duedate = moment and moment.replace(tzinfo=None)
         gradebook.db.commit()
-    return f"{assignment} is due {_shown(moment) if moment else 'at no time'}."
+    return _sentence(f"{assignment} is due {_shown(moment) if moment else 'at no time'}", remarks)
 
 
 def extend(classroom: Classroom, student: str, assignment: str, until: str) -> str:
@@ -69,9 +69,10 @@ def extend(classroom: Classroom, student: str, assignment: str, until: str) -> s
         if due is None:
             raise LateError(f"{assignment} has no due date; set one first, with the command due")
         moment = due.replace(tzinfo=UTC)
-        more = timedelta(0) if until == "never" else _moment(until) - moment
+        last, remarks = (moment, []) if until == "never" else _moment(until)
+        more = last - moment
         if more < timedelta(0):
-            raise LateError(f"{_shown(moment + more)} is before the due date, {_shown(moment)}")
+            raise LateError(f"{_shown(last)} is before the due date, {_shown(moment)}")
         _make_known(classroom, gradebook, student)
         try:
             gradebook.find_submission(assignment, student)
@@ -79,7 +80,7 @@ def extend(classroom: Classroom, student: str, assignment: str, until: str) -> s
             # Without a time stamp: whatever is handed in later takes its place, and keeps the extension.
             gradebook.add_submission(assignment, student)
         gradebook.grant_extension(assignment, student, minutes=more.total_seconds() / 60)
-    return f"{student} may hand in {assignment} until {_shown(moment + more)}."
+    return _sentence(f"{student} may hand in {assignment} until {_shown(last)}", remarks)
 
 
 def _recorded(classroom: Classroom, assignment: str) -> Gradebook:
@@ -106,13 +107,18 @@ def _make_known(classroom: Classroom, gradebook: Gradebook, student: str) -> Non
         gradebook.add_student(student)
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str) -> tuple[datetime, list[str]]:
+    """Return the time that a text names, and what is to be said of it."""
     moment, remarks = read_timestamp(text, LAST)
     if moment is None:
         reason = remarks[0] if remarks else "it is empty"
         raise LateError(f"{reason}; write it as 2027-03-01 23:59 UTC")
-    return moment
+    return moment, remarks
 
 
 def _shown(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _sentence(words: str, remarks: list[str]) -> str:
+    return f"{'; '.join([words, *remarks])}."

@@ -154,6 +154,14 @@ def test_commands_say_what_they_did(classroom, capsys):
         f"{NAME} is due 2027-03-01 12:00 UTC.",
         f"ada may hand in {NAME} until 2027-03-03 12:00 UTC.",
     ]
+    assert main(["due", NAME, "--at", "Sunday, 2 March 2027, 12:00 UTC", *out]) == 0
+    assert main(["extend", "ada", NAME, "--until", "2027-03-03", *out]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{NAME} is due 2027-03-02 12:00 UTC; the time stamp Sunday, 2 March 2027, 12:00 UTC names a day of the week "
+        "that 2027-03-02 is not.",
+        f"ada may hand in {NAME} until 2027-03-03 00:00 UTC; the time stamp 2027-03-03 names no time of day and no "
+        "time zone, and was read as 2027-03-03 00:00:00 UTC.",
+    ]
     assert main(["due", "ex99", "--at", "never", *out]) == 2
     assert main(["extend", "ada", NAME, "--until", "soon", *out]) == 1
     assert "write it as 2027-03-01 23:59 UTC" in capsys.readouterr().err
