@@ -9,14 +9,12 @@ from nbgrader.api import Assignment, Gradebook, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties
 
 from fmnist_helpers.grading.classroom import Classroom
+from fmnist_helpers.grading.marks import FAILED_RULE
 from fmnist_helpers.grading.release import release
 from fmnist_helpers.grading.times import read_timestamp
 
 LAST = datetime(2200, 1, 1, tzinfo=UTC)
 """A due date lies in the future, as a rule; later than this it is a slip."""
-
-
-FAILED_RULE = "its late penalty is that of an earlier run"
 
 
 class LateError(ValueError):

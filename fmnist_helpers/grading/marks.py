@@ -15,6 +15,10 @@ from fmnist_helpers.grading.classroom import Classroom
 NOT_SUBMITTED, UNREADABLE = "not submitted", "unreadable"
 IN_PART, FLAGGED, MANUAL, GRADED = "graded in part", "flagged", "needs manual grading", "graded"
 FAILED = "not graded"
+FAILED_RULE, OLD_MARKS = "its late penalty is that of an earlier run", "its marks are of an earlier run"
+"""Flags of one run: each says them anew, so they are not kept, and nobody can accept them for later ones."""
+OWN_FAILURES = (FAILED_RULE, OLD_MARKS, "could not be judged", "failed by itself")
+"""Words of flags that tell of the grader, not of a submission."""
 
 
 @dataclass
@@ -50,14 +54,18 @@ class Outcome:
     """Hash of what was handed in."""
     accepted: str = ""
     """What a person noted who looked at the flags and found nothing wrong; it holds for what was handed in then."""
+    accepted_flags: list[str] | None = None
+    """The flags that the person saw; None in an outcome that was kept before they were written down."""
 
 
 def read_outcome(path: Path) -> Outcome | None:
     """Return an outcome that was kept, or None if the file is missing or damaged."""
     try:
-        return Outcome(**json.loads(path.read_text(encoding="utf-8")))
+        outcome = Outcome(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    outcome.flags = [flag for flag in outcome.flags if not flag.startswith((FAILED_RULE, OLD_MARKS))]
+    return outcome
 
 
 def write_outcome(path: Path, outcome: Outcome) -> None:
@@ -132,6 +140,16 @@ def remarks_on(outcome: Outcome, marks: Marks) -> list[str]:
     return remarks + [f"When it was collected: {note}." for note in outcome.notes]
 
 
+def open_flags(outcome: Outcome) -> list[str]:
+    """Return the flags that no person has accepted."""
+    if not outcome.accepted:
+        return outcome.flags
+    if outcome.accepted_flags is None:
+        # What the person saw was not written down: surely not a failure of the grader, which may have come later.
+        return [flag for flag in outcome.flags if any(words in flag for words in OWN_FAILURES)]
+    return [flag for flag in outcome.flags if flag not in outcome.accepted_flags]
+
+
 def status_of(outcome: Outcome, marks: Marks | None) -> str:
     """Return the one status of a submission; the worst that is true of it."""
     if outcome.problem:
@@ -140,6 +158,6 @@ def status_of(outcome: Outcome, marks: Marks | None) -> str:
         return FAILED
     if outcome.stopped:
         return IN_PART
-    if outcome.flags and not outcome.accepted:
+    if open_flags(outcome):
         return FLAGGED
     return MANUAL if marks.waiting else GRADED
