@@ -242,6 +242,26 @@ class Grader:
         outcomes = [read_outcome(path) for path in paths if path.stem not in set(names)]
         return [outcome for outcome in outcomes if outcome is not None]
 
+    def refresh(self, assignment: str) -> dict[str, str]:
+        """Bring penalties and pages of what is graded up to date with marks and settings, and run nothing.
+
+        Returns:
+            Each student → what went wrong, or nothing.
+        """
+        failed = {}
+        for outcome in self.others(()):
+            if outcome.assignment == assignment and not outcome.problem:
+                try:
+                    self.write_feedback(outcome)
+                except NbGraderException:
+                    failed[outcome.student] = (
+                        "the page is of an earlier run; grade again, or see nbgrader.log"
+                    )
+                else:
+                    reasons = [flag for flag in outcome.flags if flag.startswith(FAILED_RULE)]
+                    failed[outcome.student] = "; ".join(reasons)
+        return failed
+
     def save(self, outcome: Outcome) -> None:
         """Keep an outcome for later runs. It is the last thing written, so what is there is complete."""
         write_outcome(self._path(outcome), outcome)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from nbgrader.api import MissingEntry
+from nbgrader.api import MissingEntry, SubmittedAssignment
 
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.grading.classroom import Classroom
@@ -99,12 +99,26 @@ def final(marks: Marks) -> float:
     return max(0.0, marks.points - marks.penalty)
 
 
+def has_marks(submission: SubmittedAssignment) -> bool:
+    """Tell whether anything of it was marked; an extension may stand in the grade book before there is any work."""
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    return any(grade.auto_score is not None or grade.manual_score is not None for grade in grades)
+
+
+def was_graded(classroom: Classroom, submission: SubmittedAssignment) -> bool:
+    """Tell whether what the grade book has is work, if only work that waits for a person, and not just an extension."""
+    graded = classroom.folder / "autograded" / submission.student_id / submission.name
+    return has_marks(submission) or graded.is_dir()
+
+
 def read_marks(classroom: Classroom, student: str, assignment: str) -> Marks | None:
     """Return the marks of a submission, or None if the grade book has none."""
     with classroom.gradebook() as gradebook:
         try:
             submission = gradebook.find_submission(assignment, student)
         except MissingEntry:
+            return None
+        if not was_graded(classroom, submission):
             return None
         tasks, waiting, comments = {}, [], []
         for notebook in submission.notebooks:
