@@ -37,9 +37,11 @@ from fmnist_helpers.grading.handout import Handout
 from fmnist_helpers.grading.inside import PACKAGE, write_package
 from fmnist_helpers.grading.instructor_cells import sources_of_tests
 from fmnist_helpers.grading.judging import seed_of
-from fmnist_helpers.grading.late import FAILED_RULE, assign_penalty
+from fmnist_helpers.grading.late import assign_penalty
 from fmnist_helpers.grading.marks import (
     FAILED,
+    FAILED_RULE,
+    OLD_MARKS,
     Marks,
     Outcome,
     read_marks,
@@ -150,7 +152,7 @@ class Grader:
         known = read_outcome(self._path(Outcome(student, assignment)))
         if known is None or known.problem:
             return Outcome(student, assignment, problem=FAILED, flags=[why])
-        return replace(known, flags=[*known.flags, f"its marks are of an earlier run: {why}"])
+        return replace(known, flags=[*known.flags, f"{OLD_MARKS}: {why}"])
 
     def _grade_found(self, submission: Submission) -> Outcome:
         outcome = Outcome(submission.student, submission.assignment, notes=submission.notes)
@@ -160,7 +162,7 @@ class Grader:
             return outcome
         outcome.key, outcome.limits = self._key(submission), str(self.options.limits)
         outcome.seed, outcome.digest = seed_of(self._secret, submission.digest), submission.digest
-        outcome.accepted = self._accepted(outcome)
+        outcome.accepted, outcome.accepted_flags = self._accepted(outcome)
         outcome.answered = self._handouts[submission.assignment].work(submission.notebook.cells)[0]
         known = self._known(outcome)
         if known is not None:
@@ -209,17 +211,18 @@ class Grader:
         autograded = self.classroom.folder / "autograded" / outcome.student / outcome.assignment
         return known if autograded.is_dir() else None
 
-    def _accepted(self, outcome: Outcome) -> str:
-        """Return what a person noted who accepted the flags of an earlier run on the same submission."""
+    def _accepted(self, outcome: Outcome) -> tuple[str, list[str] | None]:
+        """Return what a person noted who accepted flags of an earlier run on the same submission, and which."""
         known = read_outcome(self._path(outcome))
-        return known.accepted if known is not None and known.digest == outcome.digest else ""
+        same = known is not None and known.digest == outcome.digest
+        return (known.accepted, known.accepted_flags) if same else ("", None)
 
     def accept(self, student: str, assignment: str, note: str) -> bool:
         """Keep a person's note on the flags of a submission; tell whether it has been graded."""
         known = read_outcome(self._path(Outcome(student, assignment)))
         if known is None or known.problem:
             return False
-        self.save(replace(known, accepted=note))
+        self.save(replace(known, accepted=note, accepted_flags=known.flags))
         return True
 
     def again(self, student: str, assignment: str, task: str = "") -> bool:
@@ -239,6 +242,26 @@ class Grader:
         )
         outcomes = [read_outcome(path) for path in paths if path.stem not in set(names)]
         return [outcome for outcome in outcomes if outcome is not None]
+
+    def refresh(self, assignment: str) -> dict[str, str]:
+        """Bring penalties and pages of what is graded up to date with marks and settings, and run nothing.
+
+        Returns:
+            Each student → what went wrong, or nothing.
+        """
+        failed = {}
+        for outcome in self.others(()):
+            if outcome.assignment == assignment and not outcome.problem:
+                try:
+                    self.write_feedback(outcome)
+                except NbGraderException:
+                    failed[outcome.student] = (
+                        "the page is of an earlier run; grade again, or see nbgrader.log"
+                    )
+                else:
+                    reasons = [flag for flag in outcome.flags if flag.startswith(FAILED_RULE)]
+                    failed[outcome.student] = "; ".join(reasons)
+        return failed
 
     def save(self, outcome: Outcome) -> None:
         """Keep an outcome for later runs. It is the last thing written, so what is there is complete."""

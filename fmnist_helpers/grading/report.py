@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fmnist_helpers.atomic import written_whole
-from fmnist_helpers.grading.marks import NOT_SUBMITTED, Marks, Outcome, final, status_of
+from fmnist_helpers.grading.marks import NOT_SUBMITTED, Marks, Outcome, final, open_flags, status_of
 
 Row = tuple[Outcome, Marks | None]
 HEADER = (
@@ -84,8 +84,7 @@ def attention(rows: Sequence[Row]) -> list[str]:
     for outcome, marks in rows:
         if outcome.problem == NOT_SUBMITTED and not outcome.notes:
             continue
-        flags = [] if outcome.accepted else outcome.flags
-        words = [*flags, *([detail_of(outcome)] if outcome.stopped else []), *outcome.notes]
+        words = [*open_flags(outcome), *([detail_of(outcome)] if outcome.stopped else []), *outcome.notes]
         if marks and not outcome.problem and outcome.answered and not marks.points:
             words.insert(0, f"earned nothing, though {outcome.answered} answers were written")
         if words:
@@ -103,8 +102,9 @@ def detail_of(outcome: Outcome) -> str:
 
 
 def _flags(outcome: Outcome) -> list[str]:
-    seen = [f"accepted: {outcome.accepted}"] if outcome.flags and outcome.accepted else []
-    return [*outcome.flags, *seen]
+    unseen = open_flags(outcome)
+    seen = [flag for flag in outcome.flags if flag not in unseen]
+    return [*seen, *([f"accepted: {outcome.accepted}"] if seen else []), *unseen]
 
 
 def harmless(cell: object) -> object:
