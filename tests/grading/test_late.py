@@ -218,6 +218,7 @@ def test_commands_say_what_they_did(classroom, capsys):
     assert capsys.readouterr().out.splitlines() == [
         f"{NAME} is due 2027-03-02 12:00 UTC; the time stamp Sunday, 2 March 2027, 12:00 UTC names a day of the week "
         "that 2027-03-02 is not.",
+        "Extensions stay as they were promised: ada, until 2027-03-03 12:00 UTC.",
         f"ada may hand in {NAME} until 2027-03-03 00:00 UTC; the time stamp 2027-03-03 names no time of day and no "
         "time zone, and was read as 2027-03-03 00:00:00 UTC.",
     ]
