@@ -367,6 +367,7 @@ def test_a_late_one_without_a_time_stays_late_when_it_is_graded(classroom, capsy
         gradebook.add_notebook(EX, EX)
         for student in ("ada", "zoe"):
             gradebook.add_submission(EX, student)
+            (classroom / "autograded" / student / EX).mkdir(parents=True)
     monkeypatch.setattr(grade, "write_feedback", lambda *arguments: None)
     grader = grade.Grader(room, grade.Options())
     found = {student: Outcome(student, EX) for student in ("ada", "zoe")}
