@@ -108,6 +108,9 @@ def _grade(options: argparse.Namespace) -> int:
         return 2
     if _unknown(options.assignment or [], classroom):
         return 2
+    if incomplete := [pair for pair in options.again or () if "/" not in pair]:
+        print(f"--again {incomplete[0]}: write STUDENT/ASSIGNMENT[/CELL].", file=sys.stderr)
+        return 2
     problem = "You asked for it with --no-sandbox." if options.no_sandbox else bubblewrap_problem()
     if problem:
         print(UNSAFE.format(problem=problem), file=sys.stderr)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,8 +23,12 @@ from fmnist_helpers.grading.submissions import SECRET, STAMP, students, write_fi
 from fmnist_helpers.grading.times import read_timestamp
 
 RECORD = "collected.json"
+LATE = "Canvas says that it came late"
+LATE_WITHOUT_TIME = f"{LATE}, but not when, so nothing is taken off: write timestamp.txt into its folder"
 EARLIER = "earlier"
 """The folder of a class into which goes what is no longer graded."""
+WAYS = ("number", "key", "name")
+"""How somebody of the list is found, surest first."""
 MADE_AT_ONCE = timedelta(minutes=10)
 """Where the times of a whole class lie so close together, the archive was made then."""
 
@@ -47,6 +51,10 @@ class Parcel:
     time: datetime | None = None
     time_told: bool = False
     """Whether the time is to be believed: it was written down, and not taken from an archive."""
+    zoneless: str = ""
+    """Where the time was written down, if that names no time zone."""
+    late: bool = False
+    """Whether the platform says so."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -69,7 +77,7 @@ def collect(
         lms: MOODLE, CANVAS or FOLDER.
         people: the platform's own list; may be empty.
         assignment: what all of it was handed in for; if empty, the names of the files decide.
-        zone: in which time zone the times of archive and list are, where they do not say so.
+        zone: in which time zone the times of archive, list and ``timestamp.txt`` are, where they do not say so.
 
     Raises:
         ArchiveError: if the source is none.
@@ -79,14 +87,13 @@ def collect(
     known, record = _known(classroom), read_record(classroom)
     with members(source) as found:
         sorted_out = _by_person(found, lms, classroom.assignments(), assignment, told)
-        parcels = [_choose(pairs, name) for (_, name), pairs in sorted_out.items()]
+        parcels = [_choose(pairs, name, zone) for (_, name), pairs in sorted_out.items()]
         persons = _join(parcels, people)
         _times(parcels, persons, zone, told)
-        for parcel, person in zip(parcels, persons, strict=True):
-            student = student_of(person, known) if person else clean_name(parcel.sent.who)
+        for student, parcel in zip(_called(parcels, persons, people, known, record), parcels, strict=True):
             _keep(classroom, student, parcel, record, told)
     _write_record(classroom, record)
-    _enrol(classroom, {student_of(person, known): person for person in people.all if person.keys})
+    _enrol(classroom, people, known, told)
     _tell_missing(people, persons, told)
     return told
 
@@ -153,7 +160,7 @@ def _named_most(pairs: list[tuple[Sent, Member]], names: list[str]) -> str:
 # --- what they sent --------------------------------------------------------------------------------------------
 
 
-def _choose(pairs: list[tuple[Sent, Member]], assignment: str) -> Parcel:
+def _choose(pairs: list[tuple[Sent, Member]], assignment: str, zone: str) -> Parcel:
     """Return what one person sent, of each notebook the last attempt; nothing of it is read yet."""
     parcel = Parcel(pairs[0][0], assignment)
     attempts: dict[str, list[tuple[Sent, Member]]] = {}
@@ -162,7 +169,7 @@ def _choose(pairs: list[tuple[Sent, Member]], assignment: str) -> Parcel:
     for several in attempts.values():
         *older, (sent, member) = sorted(several, key=lambda pair: (pair[0].attempt, pair[0].original))
         path = _inside(sent, assignment)
-        if _take_stamp(path, sent, member, parcel):
+        if _take_stamp(path, sent, member, parcel, zone):
             continue
         if why := _unwanted(path, member, parcel):
             parcel.notes.append(f"{shown(sent.file)} was not collected: {why}")
@@ -176,8 +183,7 @@ def _choose(pairs: list[tuple[Sent, Member]], assignment: str) -> Parcel:
             parcel.notes.append(f"{len(several)} attempts at {shown(sent.file)}; the last counts, {last}")
     times = [member.time for member in parcel.chosen.values() if member.time]
     parcel.time = parcel.time or max(times, key=lambda time: time.replace(tzinfo=None), default=None)
-    if any(sent.late for sent, _ in pairs):
-        parcel.notes.append("Canvas says that it came late")
+    parcel.late = any(sent.late for sent, _ in pairs)
     return parcel
 
 
@@ -215,14 +221,20 @@ def _unwanted(path: str, member: Member, parcel: Parcel) -> str:
     return "there are two of this path" if path in parcel.chosen else ""
 
 
-def _take_stamp(path: str, sent: Sent, member: Member, parcel: Parcel) -> bool:
+def _take_stamp(path: str, sent: Sent, member: Member, parcel: Parcel, zone: str) -> bool:
     """Take the time stamp that the owner of a plain folder has put beside a submission."""
     if sent.lms != FOLDER or path.casefold() != STAMP or member.open is None:
         return False
-    parcel.time, notes = read_timestamp(member.read()[:10_000].decode("utf-8-sig", "replace"))
-    parcel.time_told = parcel.time is not None
-    parcel.notes += notes
+    _write_down(parcel, member.read()[:10_000].decode("utf-8-sig", "replace"), zone, STAMP)
     return True
+
+
+def _write_down(parcel: Parcel, text: str, zone: str, where: str) -> None:
+    """Give a parcel the time that was written down somewhere, if it can be read."""
+    time, notes, zoneless = _moment(text, zone)
+    parcel.notes += notes
+    if time:
+        parcel.time, parcel.time_told, parcel.zoneless = time, True, where * zoneless
 
 
 # --- who they are, and when it was -----------------------------------------------------------------------------
@@ -232,33 +244,55 @@ def _join(parcels: list[Parcel], people: People) -> list[Person | None]:
     """Return for each parcel who of the list sent it; who is in doubt stays alone."""
     found = [people.find(parcel.sent.name, parcel.sent.number) for parcel in parcels]
     claims = Counter(
-        (person, parcel.assignment)
-        for parcel, (person, way) in zip(parcels, found, strict=True)
-        if person and way == "name"
+        (person, parcel.assignment, way) for parcel, (person, way) in zip(parcels, found, strict=True)
     )
-    sure = {
-        (p, parcel.assignment) for parcel, (p, way) in zip(parcels, found, strict=True) if p and way != "name"
-    }
     persons: list[Person | None] = []
     for parcel, (person, way) in zip(parcels, found, strict=True):
-        claim = (person, parcel.assignment)
-        if person and way == "name" and (claims[claim] > 1 or claim in sure):
-            person, way = None, f"several in the archive have the name of {person}"
+        if person:
+            better = any(claims[person, parcel.assignment, one] for one in WAYS[: WAYS.index(way)])
+            if better or claims[person, parcel.assignment, way] > 1:
+                person, way = None, f"several in the archive have the {way} of {person}"
         if person is None:
             parcel.notes.append(f"not joined to anybody: {way}; the folder has the archive's name")
         persons.append(person)
     return persons
 
 
+def _called(
+    parcels: list[Parcel],
+    persons: list[Person | None],
+    people: People,
+    known: dict[str, str],
+    record: dict[str, dict[str, dict]],
+) -> list[str]:
+    """Return what each sender is called in the class, or as in the archive where two would share a folder."""
+    alone = [clean_name(parcel.sent.who) for parcel in parcels]
+    names = [student_of(one, people, known) if one else own for one, own in zip(persons, alone, strict=True)]
+    while True:
+        claims = Counter((same(name), parcel.assignment) for name, parcel in zip(names, parcels, strict=True))
+        doubts = {}
+        for place, (name, parcel, person) in enumerate(zip(names, parcels, persons, strict=True)):
+            # By a name alone, another number may be another person.
+            before = record.get(parcel.assignment, {}).get(name) if person and not person.keys else None
+            if claims[same(name), parcel.assignment] > 1:
+                doubts[place] = f"several in the archive would be {shown(name)}"
+            elif before and before["number"] != parcel.sent.number:
+                doubts[place] = f"{shown(name)} was collected as {shown(before['who'])} before"
+        doubts = {place: why for place, why in doubts.items() if names[place] != alone[place]}
+        if not doubts:
+            return names
+        for place, why in doubts.items():
+            parcels[place].notes.append(f"not joined to anybody: {why}; the folder has the archive's name")
+            names[place] = alone[place]
+
+
 def _times(parcels: list[Parcel], persons: list[Person | None], zone: str, told: Collected) -> None:
     """Settle when each parcel was handed in: a stamp beside it, the list's word, or else the archive's if it can be."""
     for parcel, person in zip(parcels, persons, strict=True):
         if person and not parcel.time_told and person.handed_in.strip(" -"):
-            time, notes = _moment(person.handed_in, zone)
-            if time:
-                parcel.time, parcel.time_told = time, True
-            else:
-                parcel.notes += notes
+            _write_down(parcel, person.handed_in, zone, "the list")
+    for where, number in Counter(parcel.zoneless for parcel in parcels if parcel.zoneless).items():
+        told.lines.append(f"{number} times of {where} name no time zone, and were read as {zone} (--zone)")
     guessed = [parcel for parcel in parcels if parcel.time and not parcel.time_told]
     plain = [parcel.time.replace(tzinfo=None) for parcel in guessed]
     if len(plain) > 2 and max(plain) - min(plain) < MADE_AT_ONCE:
@@ -271,8 +305,8 @@ def _times(parcels: list[Parcel], persons: list[Person | None], zone: str, told:
         guessed = []
     bare = [parcel for parcel in guessed if parcel.time.tzinfo is None]
     for parcel in bare:
-        parcel.time, notes = _moment(f"{parcel.time:%Y-%m-%d %H:%M:%S}", zone)
-        parcel.notes += [] if parcel.time else notes
+        parcel.time, notes, _ = _moment(f"{parcel.time:%Y-%m-%d %H:%M:%S}", zone)
+        parcel.notes += notes
     if guessed:
         as_zone = f", read as {zone}, because it names no time zone (--zone)" if bare else ""
         told.lines.append(
@@ -281,13 +315,15 @@ def _times(parcels: list[Parcel], persons: list[Person | None], zone: str, told:
         )
     if without := sum(parcel.time is None for parcel in parcels):
         told.lines.append(f"{without} have no time and count as on time")
+    for parcel in parcels:
+        if parcel.late:
+            parcel.notes.append(LATE if parcel.time else LATE_WITHOUT_TIME)
 
 
-def _moment(text: str, zone: str) -> tuple[datetime | None, list[str]]:
-    time, notes = read_timestamp(text)
-    return (
-        read_timestamp(f"{text} {zone}") if any("no time zone" in note for note in notes) else (time, notes)
-    )
+def _moment(text: str, zone: str) -> tuple[datetime | None, list[str], bool]:
+    """Return the time that a text names, what is to be said of it, and whether it names no time zone."""
+    zoneless = any("no time zone" in note for note in read_timestamp(text)[1])
+    return *read_timestamp(text, zone=zone), zoneless
 
 
 # --- where it is kept ------------------------------------------------------------------------------------------
@@ -299,6 +335,11 @@ def read_record(classroom: Classroom) -> dict[str, dict[str, dict]]:
         return json.loads((classroom.folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+
+
+def came_late(classroom: Classroom, student: str, assignment: str) -> bool:
+    """Tell whether the platform called a submission late when it was collected."""
+    return bool(read_record(classroom).get(assignment, {}).get(student, {}).get("late"))
 
 
 def _write_record(classroom: Classroom, record: dict) -> None:
@@ -319,6 +360,7 @@ def _keep(classroom: Classroom, student: str, parcel: Parcel, record: dict, told
             **{"lms": sent.lms, "who": sent.who, "name": sent.name, "number": sent.number},
             **{"original": parcel.original or sent.original, "digest": digest},
             "time": written_stamp(parcel.time) if parcel.time else "",
+            "late": parcel.late,
         }
     twins = [one for one, other in records.items() if one != student and other["who"] == parcel.sent.who]
     notes = [*([what] if what else []), *parcel.notes]
@@ -433,26 +475,41 @@ def _known(classroom: Classroom) -> dict[str, str]:
     return known
 
 
-def student_of(person: Person, known: dict[str, str]) -> str:
-    """Return what a person is called in the class: as before, or by the first of their keys."""
-    before = (known[same(key)] for key in person.keys if same(key) in known)
-    return next(before, "") or clean_name((*person.keys, person.name)[0])
+def student_of(person: Person, people: People, known: dict[str, str]) -> str:
+    """Return what a person is called in the class: as before, or by the first of their keys, or else by name."""
+    keys = person.keys or (people.label(person),)
+    before = (known[same(key)] for key in keys if same(key) in known)
+    return next(before, "") or clean_name(keys[0])
 
 
-def _enrol(classroom: Classroom, persons: dict[str, Person]) -> None:
+def _enrol(classroom: Classroom, people: People, known: dict[str, str], told: Collected) -> None:
     """Have the grade book know the people of the list: so who hands in nothing is seen, and pages have names."""
-    if not persons:
+    if not people.all:
         return
+    persons: dict[str, list[Person]] = defaultdict(list)
+    for person in people.all:
+        persons[student_of(person, people, known)].append(person)
+    told.lines += [
+        f"{len(several)} people of the list would be {shown(student)}, who stands in the grade book once: "
+        + ", ".join(map(str, several))
+        for student, several in persons.items()
+        if len(several) > 1
+    ]
+    if keyless := sum(not person.keys for person in people.all):
+        told.lines.append(
+            f"{keyless} of the list have neither user name, e-mail nor ID, and go by their names, those of one name by "
+            "number, too; a number holds for one assignment"
+        )
     with classroom.gradebook() as gradebook:
-        known = {student.id: student for student in gradebook.students}
-        for student, person in persons.items():
+        entries = {student.id: student for student in gradebook.students}
+        for student, (person, *_) in persons.items():
             last, _, first = person.name.partition(",") if "," in person.name else (person.name, "", "")
             new = {
                 "first_name": (person.first or first).strip() or None,
                 "last_name": (person.last or last).strip() or None,
                 "email": person.email or None,
             }
-            entry = known.get(student)
+            entry = entries.get(student)
             if entry is None or not (entry.first_name or entry.last_name or entry.email):
                 gradebook.update_or_create_student(student, **new)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 
-from nbgrader.api import Assignment, Gradebook, MissingEntry, Student, SubmittedAssignment
+from nbgrader.api import Assignment, Gradebook, MissingEntry, Student
 from nbgrader.plugins import ExportPlugin
 
+from fmnist_helpers.grading.marks import has_marks
 from fmnist_helpers.grading.report import harmless
 
 COLUMNS = (
@@ -48,14 +49,8 @@ def _cells(gradebook: Gradebook, assignment: Assignment, student: Student) -> li
         submission = gradebook.find_submission(assignment.name, student.id)
     except MissingEntry:
         submission = None
-    if submission is None or not _has_marks(submission):
+    if submission is None or not has_marks(submission):
         return [assignment.name, assignment.duedate, None, *who, None, None, None, assignment.max_score]
     points, penalty = submission.score, submission.late_submission_penalty
     marks = [points, penalty, max(0.0, points - penalty), assignment.max_score]
     return [assignment.name, assignment.duedate, submission.timestamp, *who, *marks]
-
-
-def _has_marks(submission: SubmittedAssignment) -> bool:
-    """Tell whether anything of it was marked; an extension may stand in the grade book before there is any work."""
-    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-    return any(grade.auto_score is not None or grade.manual_score is not None for grade in grades)

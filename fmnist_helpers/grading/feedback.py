@@ -100,7 +100,8 @@ def facts_of(student: str, marks: Marks) -> list[list[str]]:
         facts.append(["Handed in", f"{marks.handed_in:%Y-%m-%d %H:%M} UTC{late}"])
     facts.append(["Points", f"{marks.points:g} of {marks.most:g}"])
     if marks.penalty:
-        facts += [["Taken off for late work", f"{marks.penalty:g}"], ["Final mark", f"{final(marks):g}"]]
+        facts.append(["Taken off for late work", f"{marks.penalty:g}"])
+    facts.append(["Final mark", f"{final(marks):g}"])
     return facts
 
 

@@ -29,6 +29,7 @@ from sqlalchemy.exc import OperationalError, SAWarning
 
 from fmnist_helpers.grading import by_hand, inert, submissions
 from fmnist_helpers.grading.classroom import Classroom, ExactPaths
+from fmnist_helpers.grading.collect import LATE_WITHOUT_TIME, came_late
 from fmnist_helpers.grading.execute import DidNotStart, Report, execute
 from fmnist_helpers.grading.feedback import write_feedback
 from fmnist_helpers.grading.given_imports import given_by
@@ -36,9 +37,11 @@ from fmnist_helpers.grading.handout import Handout
 from fmnist_helpers.grading.inside import PACKAGE, write_package
 from fmnist_helpers.grading.instructor_cells import sources_of_tests
 from fmnist_helpers.grading.judging import seed_of
-from fmnist_helpers.grading.late import FAILED_RULE, assign_penalty
+from fmnist_helpers.grading.late import assign_penalty
 from fmnist_helpers.grading.marks import (
     FAILED,
+    FAILED_RULE,
+    OLD_MARKS,
     Marks,
     Outcome,
     read_marks,
@@ -149,7 +152,7 @@ class Grader:
         known = read_outcome(self._path(Outcome(student, assignment)))
         if known is None or known.problem:
             return Outcome(student, assignment, problem=FAILED, flags=[why])
-        return replace(known, flags=[*known.flags, f"its marks are of an earlier run: {why}"])
+        return replace(known, flags=[*known.flags, f"{OLD_MARKS}: {why}"])
 
     def _grade_found(self, submission: Submission) -> Outcome:
         outcome = Outcome(submission.student, submission.assignment, notes=submission.notes)
@@ -159,7 +162,7 @@ class Grader:
             return outcome
         outcome.key, outcome.limits = self._key(submission), str(self.options.limits)
         outcome.seed, outcome.digest = seed_of(self._secret, submission.digest), submission.digest
-        outcome.accepted = self._accepted(outcome)
+        outcome.accepted, outcome.accepted_flags = self._accepted(outcome)
         outcome.answered = self._handouts[submission.assignment].work(submission.notebook.cells)[0]
         known = self._known(outcome)
         if known is not None:
@@ -208,17 +211,18 @@ class Grader:
         autograded = self.classroom.folder / "autograded" / outcome.student / outcome.assignment
         return known if autograded.is_dir() else None
 
-    def _accepted(self, outcome: Outcome) -> str:
-        """Return what a person noted who accepted the flags of an earlier run on the same submission."""
+    def _accepted(self, outcome: Outcome) -> tuple[str, list[str] | None]:
+        """Return what a person noted who accepted flags of an earlier run on the same submission, and which."""
         known = read_outcome(self._path(outcome))
-        return known.accepted if known is not None and known.digest == outcome.digest else ""
+        same = known is not None and known.digest == outcome.digest
+        return (known.accepted, known.accepted_flags) if same else ("", None)
 
     def accept(self, student: str, assignment: str, note: str) -> bool:
         """Keep a person's note on the flags of a submission; tell whether it has been graded."""
         known = read_outcome(self._path(Outcome(student, assignment)))
         if known is None or known.problem:
             return False
-        self.save(replace(known, accepted=note))
+        self.save(replace(known, accepted=note, accepted_flags=known.flags))
         return True
 
     def again(self, student: str, assignment: str, task: str = "") -> bool:
@@ -238,6 +242,26 @@ class Grader:
         )
         outcomes = [read_outcome(path) for path in paths if path.stem not in set(names)]
         return [outcome for outcome in outcomes if outcome is not None]
+
+    def refresh(self, assignment: str) -> dict[str, str]:
+        """Bring penalties and pages of what is graded up to date with marks and settings, and run nothing.
+
+        Returns:
+            Each student → what went wrong, or nothing.
+        """
+        failed = {}
+        for outcome in self.others(()):
+            if outcome.assignment == assignment and not outcome.problem:
+                try:
+                    self.write_feedback(outcome)
+                except NbGraderException:
+                    failed[outcome.student] = (
+                        "the page is of an earlier run; grade again, or see nbgrader.log"
+                    )
+                else:
+                    reasons = [flag for flag in outcome.flags if flag.startswith(FAILED_RULE)]
+                    failed[outcome.student] = "; ".join(reasons)
+        return failed
 
     def save(self, outcome: Outcome) -> None:
         """Keep an outcome for later runs. It is the last thing written, so what is there is complete."""
@@ -299,10 +323,13 @@ class Grader:
         """Write the feedback page, unless marks and comments are those it shows already; return the marks."""
         with self._lock:
             failed = assign_penalty(self.classroom, outcome.student, outcome.assignment)
-            outcome.flags = [flag for flag in outcome.flags if not flag.startswith(FAILED_RULE)]
+            changing = (FAILED_RULE, LATE_WITHOUT_TIME)
+            outcome.flags = [flag for flag in outcome.flags if not flag.startswith(changing)]
             outcome.flags += [failed] if failed else []
             marks = read_marks(self.classroom, outcome.student, outcome.assignment)
             if marks is not None:
+                if not marks.handed_in and came_late(self.classroom, outcome.student, outcome.assignment):
+                    outcome.flags.append(LATE_WITHOUT_TIME)
                 page = self.classroom.folder / "feedback" / outcome.student / f"{outcome.assignment}.html"
                 remarks = remarks_on(outcome, marks)
                 digest = hashlib.sha256(f"{outcome.key}{marks}{remarks}".encode()).hexdigest()

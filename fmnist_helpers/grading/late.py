@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from nbformat.v4 import new_notebook
@@ -9,14 +10,13 @@ from nbgrader.api import Assignment, Gradebook, MissingEntry
 from nbgrader.preprocessors import AssignLatePenalties
 
 from fmnist_helpers.grading.classroom import Classroom
+from fmnist_helpers.grading.handed_in import shown
+from fmnist_helpers.grading.marks import FAILED_RULE
 from fmnist_helpers.grading.release import release
 from fmnist_helpers.grading.times import read_timestamp
 
 LAST = datetime(2200, 1, 1, tzinfo=UTC)
 """A due date lies in the future, as a rule; later than this it is a slip."""
-
-
-FAILED_RULE = "its late penalty is that of an earlier run"
 
 
 class LateError(ValueError):
@@ -45,17 +45,38 @@ def assign_penalty(classroom: Classroom, student: str, assignment: str) -> str:
     return ""
 
 
+def by_reason(failed: Mapping[str, str]) -> list[str]:
+    """Return a line for each reason in ``failed``, student → reason or nothing, with all whom it is about."""
+    return [
+        f"{', '.join(sorted(shown(student) for student, own in failed.items() if own == why))}: {why}"
+        for why in sorted(set(filter(None, failed.values())))
+    ]
+
+
 def set_due_date(classroom: Classroom, assignment: str, when: str) -> str:
-    """Set when an assignment is due, or that it is not (``never``); return a sentence.
+    """Set when an assignment is due, or that it is not (``never``); return a sentence, and one on extensions.
+
+    An extension goes on to end at the moment that was promised; where that is no later than the new date, it is gone.
 
     Raises:
         LateError: if the time cannot be read.
     """
-    moment = None if when == "never" else _moment(when)
+    moment, remarks = (None, []) if when == "never" else _moment(when)
     with _recorded(classroom, assignment) as gradebook:
-        _find(gradebook, assignment).duedate = moment and moment.replace(tzinfo=None)
+        found = _find(gradebook, assignment)
+        # nbgrader keeps an extension as the time from the due date, so the promise would move with it.
+        extended = {one: one.duedate for one in found.submissions if one.extension and found.duedate}
+        found.duedate = moment and moment.replace(tzinfo=None)
+        kept, ended = [], []
+        for one, until in sorted(extended.items(), key=lambda pair: pair[0].student_id):
+            longer = found.duedate is not None and until > found.duedate
+            one.extension = until - found.duedate if longer else None
+            (kept if longer else ended).append(f"{shown(one.student_id)}, until {_shown(until)}")
         gradebook.db.commit()
-    return f"{assignment} is due {_shown(moment) if moment else 'at no time'}."
+    lines = [_sentence(f"{assignment} is due {_shown(moment) if moment else 'at no time'}", remarks)]
+    lines += [f"Extensions stay as they were promised: {'; '.join(kept)}."] if kept else []
+    lines += [f"Extensions no longer needed, and taken back: {'; '.join(ended)}."] if ended else []
+    return "\n".join(lines)
 
 
 def extend(classroom: Classroom, student: str, assignment: str, until: str) -> str:
@@ -69,9 +90,10 @@ def extend(classroom: Classroom, student: str, assignment: str, until: str) -> s
         if due is None:
             raise LateError(f"{assignment} has no due date; set one first, with the command due")
         moment = due.replace(tzinfo=UTC)
-        more = timedelta(0) if until == "never" else _moment(until) - moment
+        last, remarks = (moment, []) if until == "never" else _moment(until)
+        more = last - moment
         if more < timedelta(0):
-            raise LateError(f"{_shown(moment + more)} is before the due date, {_shown(moment)}")
+            raise LateError(f"{_shown(last)} is before the due date, {_shown(moment)}")
         _make_known(classroom, gradebook, student)
         try:
             gradebook.find_submission(assignment, student)
@@ -79,7 +101,7 @@ def extend(classroom: Classroom, student: str, assignment: str, until: str) -> s
             # Without a time stamp: whatever is handed in later takes its place, and keeps the extension.
             gradebook.add_submission(assignment, student)
         gradebook.grant_extension(assignment, student, minutes=more.total_seconds() / 60)
-    return f"{student} may hand in {assignment} until {_shown(moment + more)}."
+    return _sentence(f"{student} may hand in {assignment} until {_shown(last)}", remarks)
 
 
 def _recorded(classroom: Classroom, assignment: str) -> Gradebook:
@@ -106,13 +128,18 @@ def _make_known(classroom: Classroom, gradebook: Gradebook, student: str) -> Non
         gradebook.add_student(student)
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str) -> tuple[datetime, list[str]]:
+    """Return the time that a text names, and what is to be said of it."""
     moment, remarks = read_timestamp(text, LAST)
     if moment is None:
         reason = remarks[0] if remarks else "it is empty"
         raise LateError(f"{reason}; write it as 2027-03-01 23:59 UTC")
-    return moment
+    return moment, remarks
 
 
 def _shown(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _sentence(words: str, remarks: list[str]) -> str:
+    return f"{'; '.join([words, *remarks])}."

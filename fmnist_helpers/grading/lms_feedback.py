@@ -8,13 +8,16 @@ from pathlib import Path
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.collect import read_record
+from fmnist_helpers.grading.grade import Grader, Options
 from fmnist_helpers.grading.handed_in import shown
+from fmnist_helpers.grading.late import by_reason
 from fmnist_helpers.grading.lms import page_name
 from fmnist_helpers.grading.marks import read_marks
 
 
 def pack(classroom: Classroom, assignment: str, to: Path) -> list[str]:
-    """Write the zip, and return what is to be told: who is in it, and who is not, and why."""
+    """Bring the pages up to date and write the zip; return what is to be told: who is in it, who is not, and why."""
+    failed = Grader(classroom, Options()).refresh(assignment)
     record = read_record(classroom).get(assignment, {})
     pages = {path.parent.name: path for path in (classroom.folder / "feedback").glob(f"*/{assignment}.html")}
     waiting, other_ways, packed = [], [], 0
@@ -30,12 +33,16 @@ def pack(classroom: Classroom, assignment: str, to: Path) -> list[str]:
             marks = read_marks(classroom, student, assignment)
             waiting += [shown(student)] if marks and marks.waiting else []
     without = sorted(shown(student) for student in record.keys() - pages.keys())
-    return [f"{packed} pages: {to}"] + [
-        f"{len(who)} {what}: {', '.join(who)}"
-        for who, what in (
-            (waiting, "say that an explanation waits for you"),
-            (without, "were collected and have no page; grade first, or see the table"),
-            (other_ways, "came another way and are not in it; send these"),
-        )
-        if who
+    return [
+        f"{packed} pages: {to}",
+        *by_reason(failed),
+        *(
+            f"{len(who)} {what}: {', '.join(who)}"
+            for who, what in (
+                (waiting, "say that an explanation waits for you"),
+                (without, "were collected and have no page; grade first, or see the table"),
+                (other_ways, "came another way and are not in it; send these"),
+            )
+            if who
+        ),
     ]

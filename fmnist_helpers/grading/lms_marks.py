@@ -10,8 +10,9 @@ from pathlib import Path
 from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.collect import read_record
 from fmnist_helpers.grading.handed_in import shown
+from fmnist_helpers.grading.late import assign_penalty, by_reason
 from fmnist_helpers.grading.lms import CANVAS
-from fmnist_helpers.grading.marks import Marks, final, read_marks, read_outcome
+from fmnist_helpers.grading.marks import Marks, final, read_marks, read_outcome, was_graded
 from fmnist_helpers.grading.people import Person, Table, TableError, name_forms, read_table, same, squashed
 from fmnist_helpers.grading.report import harmless
 
@@ -21,6 +22,8 @@ MOST = "maximumgrade maximumbewertung bestwertung notemaximale calificacionmaxim
 
 def fill_in(classroom: Classroom, path: Path, lms: str, assignments: Sequence[str], to: Path) -> list[str]:
     """Write a platform's table with the final marks of a class into ``to``, and return what is to be told.
+
+    Penalties are worked out anew before: the marks may have changed since the class was graded.
 
     Args:
         classroom: the class, graded.
@@ -37,7 +40,10 @@ def fill_in(classroom: Classroom, path: Path, lms: str, assignments: Sequence[st
     columns, told = _columns(table, assignments or _graded(classroom), lms, asked_for=bool(assignments))
     for assignment, column in columns.items():
         students, problems = _students(classroom, people, assignment)
-        marks = {student: read_marks(classroom, student, assignment) for student in _all_students(classroom)}
+        everybody = _all_students(classroom)
+        failed = {student: assign_penalty(classroom, student, assignment) for student in everybody}
+        problems += by_reason(failed)
+        marks = {student: read_marks(classroom, student, assignment) for student in everybody}
         told += [f"{assignment}: {problem}" for problem in problems]
         told += _fill(classroom, table, column, assignment, students, marks)
         told += _about_most(table, column, people, lms, assignment, marks)
@@ -104,7 +110,11 @@ def _title(name: str) -> str:
 
 def _graded(classroom: Classroom) -> list[str]:
     with classroom.gradebook() as gradebook:
-        return sorted(one.name for one in gradebook.assignments if one.num_submissions)
+        return sorted(
+            one.name
+            for one in gradebook.assignments
+            if any(was_graded(classroom, submission) for submission in one.submissions)
+        )
 
 
 # --- who -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from nbgrader.api import MissingEntry
+from nbgrader.api import MissingEntry, SubmittedAssignment
 
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.grading.classroom import Classroom
@@ -15,6 +15,10 @@ from fmnist_helpers.grading.classroom import Classroom
 NOT_SUBMITTED, UNREADABLE = "not submitted", "unreadable"
 IN_PART, FLAGGED, MANUAL, GRADED = "graded in part", "flagged", "needs manual grading", "graded"
 FAILED = "not graded"
+FAILED_RULE, OLD_MARKS = "its late penalty is that of an earlier run", "its marks are of an earlier run"
+"""Flags of one run: each says them anew, so they are not kept, and nobody can accept them for later ones."""
+OWN_FAILURES = (FAILED_RULE, OLD_MARKS, "could not be judged", "failed by itself")
+"""Words of flags that tell of the grader, not of a submission."""
 
 
 @dataclass
@@ -50,14 +54,18 @@ class Outcome:
     """Hash of what was handed in."""
     accepted: str = ""
     """What a person noted who looked at the flags and found nothing wrong; it holds for what was handed in then."""
+    accepted_flags: list[str] | None = None
+    """The flags that the person saw; None in an outcome that was kept before they were written down."""
 
 
 def read_outcome(path: Path) -> Outcome | None:
     """Return an outcome that was kept, or None if the file is missing or damaged."""
     try:
-        return Outcome(**json.loads(path.read_text(encoding="utf-8")))
+        outcome = Outcome(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
+    outcome.flags = [flag for flag in outcome.flags if not flag.startswith((FAILED_RULE, OLD_MARKS))]
+    return outcome
 
 
 def write_outcome(path: Path, outcome: Outcome) -> None:
@@ -91,12 +99,26 @@ def final(marks: Marks) -> float:
     return max(0.0, marks.points - marks.penalty)
 
 
+def has_marks(submission: SubmittedAssignment) -> bool:
+    """Tell whether anything of it was marked; an extension may stand in the grade book before there is any work."""
+    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+    return any(grade.auto_score is not None or grade.manual_score is not None for grade in grades)
+
+
+def was_graded(classroom: Classroom, submission: SubmittedAssignment) -> bool:
+    """Tell whether what the grade book has is work, if only work that waits for a person, and not just an extension."""
+    graded = classroom.folder / "autograded" / submission.student_id / submission.name
+    return has_marks(submission) or graded.is_dir()
+
+
 def read_marks(classroom: Classroom, student: str, assignment: str) -> Marks | None:
     """Return the marks of a submission, or None if the grade book has none."""
     with classroom.gradebook() as gradebook:
         try:
             submission = gradebook.find_submission(assignment, student)
         except MissingEntry:
+            return None
+        if not was_graded(classroom, submission):
             return None
         tasks, waiting, comments = {}, [], []
         for notebook in submission.notebooks:
@@ -132,6 +154,16 @@ def remarks_on(outcome: Outcome, marks: Marks) -> list[str]:
     return remarks + [f"When it was collected: {note}." for note in outcome.notes]
 
 
+def open_flags(outcome: Outcome) -> list[str]:
+    """Return the flags that no person has accepted."""
+    if not outcome.accepted:
+        return outcome.flags
+    if outcome.accepted_flags is None:
+        # What the person saw was not written down: surely not a failure of the grader, which may have come later.
+        return [flag for flag in outcome.flags if any(words in flag for words in OWN_FAILURES)]
+    return [flag for flag in outcome.flags if flag not in outcome.accepted_flags]
+
+
 def status_of(outcome: Outcome, marks: Marks | None) -> str:
     """Return the one status of a submission; the worst that is true of it."""
     if outcome.problem:
@@ -140,6 +172,6 @@ def status_of(outcome: Outcome, marks: Marks | None) -> str:
         return FAILED
     if outcome.stopped:
         return IN_PART
-    if outcome.flags and not outcome.accepted:
+    if open_flags(outcome):
         return FLAGGED
     return MANUAL if marks.waiting else GRADED

@@ -157,7 +157,8 @@ def _person(row: list[str], columns: dict[str, int]) -> Person:
     return Person(
         keys=tuple(dict.fromkeys(filter(None, keys))),
         number=re.sub(r"\D", "", number),
-        name=cells.get("name") or f"{first} {last}".strip(),
+        # Of a submission without a name, Moodle tells only which participant sent it.
+        name=cells.get("name") or f"{first} {last}".strip() or ("" if any(keys) else number),
         first=first,
         last=last,
         email=cells.get("email", ""),
@@ -196,6 +197,11 @@ class People:
             None,
             "nobody of the list has this name or number" if self.all else "there is no list of people",
         )
+
+    def label(self, person: Person) -> str:
+        """Return what somebody without keys may be called: the name, with the number where others have that name."""
+        namesakes = {one for form in name_forms(person.name) for one in self._names[form]}
+        return person.name if len(namesakes) == 1 else "_".join(filter(None, (person.name, person.number)))
 
     def doubles(self) -> list[str]:
         """Return a sentence for each key that more than one row has."""

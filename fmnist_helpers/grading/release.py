@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from nbgrader.api import MissingEntry
+from nbgrader.api import Comment, Grade, MissingEntry, SubmittedNotebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.utils import is_grade, is_locked, is_solution, is_task
 
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.grading.classroom import Classroom, ExactPaths
+from fmnist_helpers.grading.marks import was_graded
 
 
 class _Generate(ExactPaths, GenerateAssignment):
@@ -38,12 +41,8 @@ def release(classroom: Classroom, assignment: str) -> Path:
         nbgrader.converters.base.NbGraderException: if nbgrader refuses the source.
     """
     classroom.prepare()
-    if changes := _changes(classroom, assignment):
-        raise ChangedError(
-            f"{assignment} has changed since it was graded ({changes}), and marks cannot follow that; put the "
-            "cells back, or grade it as a new assignment or in a new folder"
-        )
-    classroom.convert(_Generate, classroom.config(assignment, "."))
+    with _extensions_follow(classroom, assignment):
+        classroom.convert(_Generate, classroom.config(assignment, "."))
     folder = classroom.folder / "release" / assignment
     path = folder.with_suffix(".zip")
     with written_whole(path) as unfinished, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -53,14 +52,45 @@ def release(classroom: Classroom, assignment: str) -> Path:
     return path
 
 
+@contextmanager
+def _extensions_follow(classroom: Classroom, assignment: str) -> Iterator[None]:
+    """Let the exercise change beneath extensions that were given before there was any work; never beneath marks.
+
+    In the grade book an extension is a submission, with an empty copy of the exercise's cells, beside which nbgrader
+    changes none. The submission stays, so a run that is killed here loses no extension.
+    """
+    if changes := _changes(classroom, assignment):
+        with classroom.gradebook() as gradebook:
+            submissions = gradebook.find_assignment(assignment).submissions
+            if any(was_graded(classroom, one) for one in submissions):
+                raise ChangedError(
+                    f"{assignment} has changed since it was graded ({changes}), and marks cannot follow that; put "
+                    "the cells back, or grade it as a new assignment or in a new folder"
+                )
+            for one in submissions:
+                for copy in list(one.notebooks):
+                    gradebook.remove_submission_notebook(copy.name, assignment, one.student_id)
+    try:
+        yield
+    finally:
+        with classroom.gradebook() as gradebook:
+            for one in gradebook.assignment_submissions(assignment):
+                for notebook in one.assignment.notebooks if not one.notebooks else []:
+                    marked = (*notebook.grade_cells, *notebook.task_cells)
+                    answered = (*notebook.solution_cells, *notebook.task_cells)
+                    copy = SubmittedNotebook(notebook_id=notebook.id, assignment_id=one.id)
+                    copy.grades = [Grade(cell_id=cell.id) for cell in marked]
+                    copy.comments = [Comment(cell_id=cell.id) for cell in answered]
+                    gradebook.db.add(copy)
+            gradebook.db.commit()
+
+
 def _changes(classroom: Classroom, assignment: str) -> str:
-    """Return which cells are new or gone, if the grade book has submissions that would not fit any more."""
+    """Return which cells are new or gone since the grade book recorded the assignment."""
     with classroom.gradebook() as gradebook:
         try:
             notebook = gradebook.find_notebook(assignment, assignment)
         except MissingEntry:
-            return ""
-        if not notebook.submissions:
             return ""
         kinds = (notebook.grade_cells, notebook.solution_cells, notebook.task_cells, notebook.source_cells)
         old = {(number, cell.name) for number, cells in enumerate(kinds) for cell in cells}

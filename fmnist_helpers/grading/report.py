@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fmnist_helpers.atomic import written_whole
-from fmnist_helpers.grading.marks import NOT_SUBMITTED, Marks, Outcome, final, status_of
+from fmnist_helpers.grading.marks import NOT_SUBMITTED, Marks, Outcome, final, open_flags, status_of
 
 Row = tuple[Outcome, Marks | None]
 HEADER = (
@@ -61,14 +61,14 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the table that is shown on the screen, with a line of totals by status."""
-    lines = [f"{'student':24s} {'assignment':20s} {'points':>11s}  status"]
+    lines = [f"{'student':24s} {'assignment':20s} {'final':>11s}  status"]
     for outcome, marks in rows:
-        points = f"{final(marks):g} of {marks.most:g}" if marks and not outcome.problem else ""
+        mark = f"{final(marks):g} of {marks.most:g}" if marks and not outcome.problem else ""
         status = status_of(outcome, marks)
-        late = f"{marks.penalty:g} taken off for late work" if points and marks.penalty else ""
+        late = f"{marks.penalty:g} taken off for late work" if mark and marks.penalty else ""
         words = [late, detail_of(outcome), *_flags(outcome), *(outcome.notes if outcome.problem else [])]
         lines.append(
-            f"{_printable(outcome.student)[:24]:24s} {outcome.assignment:20s} {points:>11s}  "
+            f"{_printable(outcome.student)[:24]:24s} {outcome.assignment:20s} {mark:>11s}  "
             + ": ".join([status, *([_printable("; ".join(filter(None, words)))] if any(words) else [])])
         )
     counts = Counter(status_of(*row) for row in rows)
@@ -84,8 +84,7 @@ def attention(rows: Sequence[Row]) -> list[str]:
     for outcome, marks in rows:
         if outcome.problem == NOT_SUBMITTED and not outcome.notes:
             continue
-        flags = [] if outcome.accepted else outcome.flags
-        words = [*flags, *([detail_of(outcome)] if outcome.stopped else []), *outcome.notes]
+        words = [*open_flags(outcome), *([detail_of(outcome)] if outcome.stopped else []), *outcome.notes]
         if marks and not outcome.problem and outcome.answered and not marks.points:
             words.insert(0, f"earned nothing, though {outcome.answered} answers were written")
         if words:
@@ -103,8 +102,9 @@ def detail_of(outcome: Outcome) -> str:
 
 
 def _flags(outcome: Outcome) -> list[str]:
-    seen = [f"accepted: {outcome.accepted}"] if outcome.flags and outcome.accepted else []
-    return [*outcome.flags, *seen]
+    unseen = open_flags(outcome)
+    seen = [flag for flag in outcome.flags if flag not in unseen]
+    return [*seen, *([f"accepted: {outcome.accepted}"] if seen else []), *unseen]
 
 
 def harmless(cell: object) -> object:

@@ -77,12 +77,14 @@ class _NotUsedError(Exception):
     """Says why a time stamp is not used, and what to do."""
 
 
-def read_timestamp(text: str, now: datetime | None = None) -> tuple[datetime | None, list[str]]:
+def read_timestamp(
+    text: str, now: datetime | None = None, zone: str = ""
+) -> tuple[datetime | None, list[str]]:
     """Return the time, in UTC, on the first line of ``text`` that is not blank, and what to tell the instructor.
 
     The time is None where the line cannot be read, can be read in two ways, or lies before the year 2000 or more
     than a day after ``now`` (an aware time; the present by default). Only an empty text is passed over in silence.
-    Nothing is raised.
+    A time without a time zone is one of ``zone``; if this is empty, it is UTC, and that is remarked. Nothing is raised.
     """
     lines = filter(None, map(_cleaned, text.splitlines()))
     line = next(lines, "")
@@ -91,7 +93,7 @@ def read_timestamp(text: str, now: datetime | None = None) -> tuple[datetime | N
     shown = "".join(letter if letter.isprintable() else "?" for letter in line)[:SHOWN]
     notes = ["only the first line of the time stamp was read"] if next(lines, "") else []
     try:
-        moment, remarks = _read(line)
+        moment, remarks = _read(line, zone)
         latest = (now or datetime.now(UTC)) + timedelta(days=1)
         if not datetime(2000, 1, 1, tzinfo=UTC) <= moment <= latest:
             raise _NotUsedError("it lies before the year 2000 or in the future")
@@ -111,7 +113,7 @@ def _cleaned(line: str) -> str:
     return " ".join(line.split()).strip("\"'` ")
 
 
-def _read(line: str) -> tuple[datetime, list[str]]:
+def _read(line: str, zone: str) -> tuple[datetime, list[str]]:
     """Return the time that a line names, and what is to be said of it."""
     if len(line) > LONGEST:
         raise _NotUsedError("it is too long")
@@ -126,8 +128,8 @@ def _read(line: str) -> tuple[datetime, list[str]]:
     start, end = clock.span() if clock else [len(re.match(r".*\d|", line)[0])] * 2
     zone_name, rest = _split_zone(line[end:])
     day, remarks = _date_of(f"{line[:start]} {rest}")
-    moment = _in_utc(_local(day, clock), _zone(zone_name))
-    missing = ([] if clock else ["no time of day"]) + ([] if zone_name else ["no time zone"])
+    moment = _in_utc(_local(day, clock), _zone(zone_name or _split_zone(f" {zone}")[0]))
+    missing = ([] if clock else ["no time of day"]) + ([] if zone_name or zone else ["no time zone"])
     if missing:
         remarks.append(f"names {' and '.join(missing)}, and was read as {moment:%Y-%m-%d %H:%M:%S} UTC")
     return moment, remarks

@@ -12,7 +12,7 @@ from fmnist_helpers.grading import by_hand
 from fmnist_helpers.grading.__main__ import main
 from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.grade import Grader, Options
-from fmnist_helpers.grading.marks import Outcome, read_marks, write_outcome
+from fmnist_helpers.grading.marks import FAILED_RULE, OLD_MARKS, Outcome, read_marks, write_outcome
 
 NAME = "ex03_loss"
 WHO = ("ada", NAME)
@@ -126,5 +126,13 @@ def test_a_note_on_flags_holds_for_the_same_work_alone(classroom):
     path = classroom.folder / "outcomes" / "ada" / f"{NAME}.json"
     write_outcome(path, Outcome(*WHO, digest="one", flags=["odd"]))
     assert grader.accept("ada", NAME, "seen") and outcome_of(grader).accepted == "seen"
-    assert grader._accepted(Outcome(*WHO, digest="one")) == "seen"
-    assert grader._accepted(Outcome(*WHO, digest="two")) == ""
+    assert grader._accepted(Outcome(*WHO, digest="one")) == ("seen", ["odd"])
+    assert grader._accepted(Outcome(*WHO, digest="two")) == ("", None)
+
+
+def test_what_only_one_run_says_is_not_kept_and_not_accepted(classroom):
+    grader = Grader(classroom, Options())
+    path = classroom.folder / "outcomes" / "ada" / f"{NAME}.json"
+    write_outcome(path, Outcome(*WHO, flags=["odd", f"{FAILED_RULE}: why", f"{OLD_MARKS}: why"]))
+    assert outcome_of(grader).flags == ["odd"]
+    assert grader.accept("ada", NAME, "seen") and outcome_of(grader).accepted_flags == ["odd"]

@@ -12,8 +12,11 @@ import pytest
 
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
 
+from fmnist_helpers.grading import grade
 from fmnist_helpers.grading.__main__ import main
 from fmnist_helpers.grading.classroom import Classroom
+from fmnist_helpers.grading.collect import LATE_WITHOUT_TIME
+from fmnist_helpers.grading.marks import Outcome, status_of
 
 EX = "ex03_loss"
 PLUGIN = "assignsubmission_file_"
@@ -118,6 +121,7 @@ def test_moodles_archive_becomes_folders_of_the_people_in_its_list(classroom, ca
     )
     assert "1 of the list are not in it: Max Absent (max@uni.example)" in told
     assert "5 times are guessed from the archive, read as UTC, because it names no time zone" in told
+    assert "1 times of the list name no time zone, and were read as UTC (--zone)" in told
     assert f"taken as {EX}, because most files are named so" in told
 
 
@@ -133,7 +137,8 @@ def test_the_list_is_in_the_grade_book_so_who_is_missing_is_seen(classroom, caps
 
 
 def test_a_zone_that_is_named_counts_and_an_unknown_one_is_refused(classroom, capsys):
-    collect_moodle(classroom, capsys, MOODLE, "--zone", "Europe/Berlin")
+    _, told = collect_moodle(classroom, capsys, MOODLE, "--zone", "Europe/Berlin")
+    assert "1 times of the list name no time zone, and were read as Europe/Berlin (--zone)" in told
     stamps = {
         name.split("/")[0]: text for name, text in tree(classroom / "submitted").items() if "stamp" in name
     }
@@ -200,6 +205,115 @@ def test_two_of_one_name_without_their_numbers_are_never_one_person(classroom, c
     assert tree(classroom / "submitted")[f"Ada Lovelace_302/{EX}/{EX}.ipynb"] == "ada 302"
 
 
+KIMS = """\
+Identifier,Full name,Status,Grade
+Participant 101,Ada Lovelace,Submitted,
+Participant 104,Kim Lee,Submitted,
+Participant 105,Kim Lee,Submitted,
+Participant 106,Max Absent,No submission,
+"""
+ANONYMOUS = """\
+Identifier,Status,Grade
+Participant 101,Submitted,
+Participant 104,Submitted,
+Participant 105,Submitted,
+Participant 106,No submission,
+"""
+
+
+@pytest.mark.parametrize(
+    ("people", "names", "folders", "absent"),
+    [
+        (
+            KIMS,
+            ["Ada Lovelace", "Kim Lee", "Kim Lee"],
+            ["Ada Lovelace", "Kim Lee_104", "Kim Lee_105"],
+            "Max Absent",
+        ),
+        (ANONYMOUS, ["Participant"] * 3, [f"Participant {n}" for n in (101, 104, 105)], "Participant 106"),
+    ],
+    ids=["two of one name", "anonymous"],
+)
+def test_a_worksheet_without_mail_and_user_name_keeps_everybody_apart_and_gets_their_marks(
+    classroom, capsys, people, names, folders, absent
+):
+    worksheet, numbers = classroom.parent / "people.csv", (101, 104, 105)
+    worksheet.write_text(people)
+    files = {
+        f"{name}_{number}_{PLUGIN}/{EX}.ipynb": f"of {number}"
+        for name, number in zip(names, numbers, strict=True)
+    }
+    for what in ("new", "unchanged"):
+        _, told = collect_moodle(classroom, capsys, files)
+        assert f"3 submissions: 3 {what}" in told
+        found = tree(classroom / "submitted")
+        assert {name: text for name, text in found.items() if name.endswith(".ipynb")} == {
+            f"{folder}/{EX}/{EX}.ipynb": f"of {number}"
+            for folder, number in zip(folders, numbers, strict=True)
+        }
+    assert not (classroom / "earlier").exists()
+    assert f"1 of the list are not in it: {absent}" in told
+    assert "4 of the list have neither user name, e-mail nor ID" in told
+    with Classroom(classroom, classroom / "submitted").gradebook() as gradebook:
+        assert {student.id for student in gradebook.students} == {*folders, absent}
+        gradebook.add_assignment(EX)
+        gradebook.add_notebook(EX, EX)
+        gradebook.add_grade_cell("task", EX, EX, max_score=200, cell_type="code")
+        for folder, number in zip(folders, numbers, strict=True):
+            gradebook.add_submission(EX, folder)
+            grade_of = gradebook.find_grade("task", EX, EX, folder)
+            grade_of.auto_score, grade_of.needs_manual_grade = number, False
+        gradebook.db.commit()
+    to = classroom.parent / "filled.csv"
+    _, told = run(
+        capsys, *("export", "--out", classroom, "--moodle", worksheet, "--assignment", EX, "--to", to)
+    )
+    rows = zip(people.splitlines(), ["", *map(str, numbers), ""], strict=True)
+    assert to.read_text().splitlines() == [row + points for row, points in rows]
+    assert f"1 have handed in nothing and stay as they were: {absent}" in told
+
+
+def test_a_name_that_was_another_participants_is_not_taken_for_the_same_person(classroom, capsys):
+    for number in (104, 204):
+        (classroom.parent / "people.csv").write_text(f"Identifier,Full name\nParticipant {number},Kim Lee\n")
+        kim = {f"Kim Lee_{number}_{PLUGIN}/{EX}.ipynb": f"of {number}"}
+        _, told = collect_moodle(classroom, capsys, kim)
+    found = tree(classroom / "submitted")
+    assert (found[f"Kim Lee/{EX}/{EX}.ipynb"], found[f"Kim Lee_204/{EX}/{EX}.ipynb"]) == ("of 104", "of 204")
+    assert "not joined to anybody: Kim Lee was collected as Kim Lee_104 before" in told
+
+
+def test_two_people_whom_the_list_gives_one_address_keep_two_folders_and_are_told(classroom, capsys):
+    (classroom.parent / "people.csv").write_text(
+        "Identifier,Full name,Email address\n"
+        "Participant 101,Ada Lovelace,office@uni.example\nParticipant 102,Ben Bell,office@uni.example\n"
+    )
+    files = {f"{name}_{PLUGIN}/{EX}.ipynb": name for name in ("Ada Lovelace_101", "Ben Bell_102")}
+    _, told = collect_moodle(classroom, capsys, files)
+    found = tree(classroom / "submitted")
+    assert {found[f"{name}/{EX}/{EX}.ipynb"] for name in ("Ada Lovelace_101", "Ben Bell_102")} == {
+        "Ada Lovelace_101",
+        "Ben Bell_102",
+    }
+    assert told.count("not joined to anybody: several in the archive would be office@uni.example") == 2
+    assert "2 people of the list would be office@uni.example, who stands in the grade book once" in told
+
+
+def test_two_folders_of_one_person_are_both_kept_and_told(classroom, capsys):
+    (classroom.parent / "people.csv").write_text("Username,Email address\nada,ada@uni.example\n")
+    source = classroom.parent / "by mail"
+    for name in ("ada", "ada@uni.example"):
+        (source / name).mkdir(parents=True)
+        (source / name / f"{EX}.ipynb").write_text(name)
+    people = classroom.parent / "people.csv"
+    _, told = run(capsys, "collect", "--out", classroom, "--folder", source, "--students", people)
+    assert tree(classroom / "submitted") == {
+        f"{name}/{EX}/{EX}.ipynb": name for name in ("ada", "ada@uni.example")
+    }
+    assert not (classroom / "earlier").exists()
+    assert told.count("several in the archive have the key of") == 2
+
+
 CANVAS = {
     f"lovelaceada_12345_900_{EX}.ipynb": "ada first",
     f"lovelaceada_12345_950_{EX}-1.ipynb": "ada second",
@@ -236,6 +350,33 @@ def test_canvas_archive_takes_the_last_attempt_and_tells_who_is_late(classroom, 
     }
     assert f"ada, {EX}: 3 attempts at {EX}.ipynb; the last counts, lovelaceada_12345_960_{EX}-2.ipynb" in told
     assert f"zoe, {EX}: Canvas says that it came late" in told
+
+
+def test_a_late_one_without_a_time_stays_late_when_it_is_graded(classroom, capsys, monkeypatch):
+    archive = classroom.parent / "canvas.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in CANVAS:
+            packed.writestr(zipfile.ZipInfo(name, (2025, 3, 9, 12, 0, 0)), "x")
+    people = classroom.parent / "gradebook.csv"
+    people.write_text(GRADEBOOK, encoding="utf-8")
+    _, told = run(capsys, "collect", "--out", classroom, "--canvas", archive, "--students", people)
+    assert f"zoe, {EX}: {LATE_WITHOUT_TIME}" in told
+    room = Classroom(classroom, classroom / "submitted")
+    with room.gradebook() as gradebook:
+        gradebook.add_assignment(EX)
+        gradebook.add_notebook(EX, EX)
+        for student in ("ada", "zoe"):
+            gradebook.add_submission(EX, student)
+            (classroom / "autograded" / student / EX).mkdir(parents=True)
+    monkeypatch.setattr(grade, "write_feedback", lambda *arguments: None)
+    grader = grade.Grader(room, grade.Options())
+    found = {student: Outcome(student, EX) for student in ("ada", "zoe")}
+    for _ in range(2):
+        status = {student: status_of(one, grader.write_feedback(one)) for student, one in found.items()}
+        assert status == {"ada": "graded", "zoe": "flagged"} and found["zoe"].flags == [LATE_WITHOUT_TIME]
+    with room.gradebook() as gradebook:
+        gradebook.update_or_create_submission(EX, "zoe", timestamp="2025-03-09 12:00:00 UTC")
+    assert status_of(found["zoe"], grader.write_feedback(found["zoe"])) == "graded"
 
 
 def test_students_keep_the_names_that_the_class_knows_them_by(classroom, capsys):
@@ -343,6 +484,27 @@ def test_a_plain_folder_with_folders_of_its_own_and_its_owners_time_stamps(class
         f"zoe@uni.example/{EX}/{EX}.ipynb": "zoe",
     }
     assert "nobody's, so not collected: lonely.ipynb" in told
+
+
+def test_the_zone_is_also_that_of_the_time_stamps_in_a_folder(classroom, capsys):
+    source = classroom.parent / "by mail"
+    for name, text in {"ada": "2025-03-02 12:00\nby mail", "ben": "2025-03-02 12:00 UTC"}.items():
+        (source / name).mkdir(parents=True)
+        (source / name / f"{EX}.ipynb").write_text(name)
+        (source / name / "timestamp.txt").write_text(text)
+    _, told = run(capsys, "collect", "--out", classroom, "--folder", source, "--zone", "Europe/Berlin")
+    stamps = [text for name, text in tree(classroom / "submitted").items() if name.endswith("timestamp.txt")]
+    assert stamps == ["2025-03-02 11:00:00.000000 UTC\n", "2025-03-02 12:00:00.000000 UTC\n"]
+    assert "1 times of timestamp.txt name no time zone, and were read as Europe/Berlin (--zone)" in told
+
+
+def test_a_day_of_the_week_that_is_another_is_told_though_the_time_is_used(classroom, capsys):
+    people = classroom.parent / "people.csv"
+    people.write_text(WORKSHEET.replace("Sunday, 2 March", "Monday, 2 March"), encoding="utf-8")
+    _, told = collect_moodle(classroom, capsys)
+    words = "Monday, 2 March 2025, 11:59 PM names a day of the week that 2025-03-02 is not"
+    assert f"ada@uni.example, {EX}: the time stamp {words}" in told
+    assert tree(classroom / "submitted")[f"ada@uni.example/{EX}/timestamp.txt"].startswith("2025-03-02 23:59")
 
 
 @pytest.mark.parametrize(

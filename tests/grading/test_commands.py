@@ -166,6 +166,13 @@ def test_missing_folder_is_named(tmp_path, capsys):
     assert f"There is no folder {tmp_path / 'submitted'}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("pair", ["ada", "ada/ex03_loss"])
+def test_again_says_how_to_write_what_it_does_not_find(tmp_path, capsys, pair):
+    (tmp_path / "submitted").mkdir()
+    assert main(["grade", "--out", str(tmp_path), "--no-sandbox", "--again", pair]) == 2
+    assert "write STUDENT/ASSIGNMENT[/CELL].\n" in capsys.readouterr().err
+
+
 def test_two_runs_at_once_do_not_meet(tmp_path, capsys):
     with FileLock(tmp_path / ".lock"):
         assert main(["release", "--out", str(tmp_path)]) == 2

@@ -111,4 +111,4 @@ def test_page_begins_with_whose_work_it_is_and_what_came_of_it():
         ["Final mark", "14.5"],
     ]
     on_time = Marks(17.0, 24.0, {}, (), 0.0, 0.0, ())
-    assert facts_of("ada", on_time) == [["Student", "ada"], ["Points", "17 of 24"]]
+    assert facts_of("ada", on_time) == [["Student", "ada"], ["Points", "17 of 24"], ["Final mark", "17"]]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import nbformat
 import pytest
+from nbformat.v4 import new_notebook
 
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
 
@@ -12,6 +14,8 @@ from fmnist_helpers.grading.__main__ import main
 from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.late import FAILED_RULE, LateError, assign_penalty, extend, set_due_date
 from fmnist_helpers.grading.marks import final, read_marks
+from fmnist_helpers.grading.release import ChangedError, release
+from tests.grading.test_own_assignment import answer_cell, graded_cell
 
 NAME = "ex03_loss"
 PER_DAY = """
@@ -110,6 +114,61 @@ def test_an_extension_waits_for_what_is_handed_in_later(classroom, monkeypatch):
         assert gradebook.find_submission(NAME, "ben").total_seconds_late == 3600
 
 
+def due_for(classroom: Classroom, student: str) -> datetime:
+    with classroom.gradebook() as gradebook:
+        return gradebook.find_submission(NAME, student).duedate
+
+
+def test_an_extension_ends_when_it_was_promised_to_however_the_due_date_moves(classroom):
+    set_due_date(classroom, NAME, "2027-03-01 12:00 UTC")
+    extend(classroom, "ada", NAME, "2027-03-05 12:00 UTC")
+    for when in ("2027-02-20 12:00 UTC", "2027-03-03 12:00 UTC"):
+        assert set_due_date(classroom, NAME, when).splitlines() == [
+            f"{NAME} is due {when}.",
+            "Extensions stay as they were promised: ada, until 2027-03-05 12:00 UTC.",
+        ]
+        assert due_for(classroom, "ada") == datetime(2027, 3, 5, 12)
+
+
+@pytest.mark.parametrize("when", ["2027-03-06 12:00 UTC", "never"])
+def test_nobody_has_less_time_than_all_others(classroom, when):
+    set_due_date(classroom, NAME, "2027-03-01 12:00 UTC")
+    extend(classroom, "ada", NAME, "2027-03-05 12:00 UTC")
+    said = set_due_date(classroom, NAME, when).splitlines()
+    assert said[1:] == ["Extensions no longer needed, and taken back: ada, until 2027-03-05 12:00 UTC."]
+    assert due_for(classroom, "ada") == (None if when == "never" else datetime(2027, 3, 6, 12))
+    assert read_marks(classroom, "ada", NAME).late_seconds == 0
+
+
+def write_source(classroom: Classroom, *tests: str) -> None:
+    path = classroom.source / NAME / f"{NAME}.ipynb"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = [answer_cell("a = 1"), *(graded_cell(name, "assert a == 1") for name in tests)]
+    nbformat.write(new_notebook(cells=cells), path)
+
+
+def test_an_exercise_may_change_beneath_an_extension_and_not_beneath_marks(tmp_path):
+    made = Classroom(tmp_path / "class", tmp_path / "class" / "submitted", tmp_path / "source")
+    made.prepare()
+    write_source(made, "one")
+    set_due_date(made, NAME, "2027-03-01 12:00 UTC")
+    with made.gradebook() as gradebook:
+        gradebook.add_student("ada")
+    extend(made, "ada", NAME, "2027-03-05 12:00 UTC")
+    write_source(made, "one", "two")
+    release(made, NAME)
+    assert due_for(made, "ada") == datetime(2027, 3, 5, 12)
+    with made.gradebook() as gradebook:
+        (copy,) = gradebook.find_submission(NAME, "ada").notebooks
+        assert sorted(grade.name for grade in copy.grades) == ["one", "two"]
+        assert [comment.name for comment in copy.comments] == ["answer"]
+        gradebook.find_grade("one", NAME, NAME, "ada").auto_score = 4
+        gradebook.db.commit()
+    write_source(made, "one")
+    with pytest.raises(ChangedError, match=r"has changed since it was graded .*gone: two"):
+        release(made, NAME)
+
+
 def test_an_assignment_nobody_has_released_can_be_due(tmp_path):
     made = Classroom(tmp_path / "class", tmp_path / "class" / "submitted")
     made.prepare()
@@ -153,6 +212,15 @@ def test_commands_say_what_they_did(classroom, capsys):
     assert capsys.readouterr().out.splitlines() == [
         f"{NAME} is due 2027-03-01 12:00 UTC.",
         f"ada may hand in {NAME} until 2027-03-03 12:00 UTC.",
+    ]
+    assert main(["due", NAME, "--at", "Sunday, 2 March 2027, 12:00 UTC", *out]) == 0
+    assert main(["extend", "ada", NAME, "--until", "2027-03-03", *out]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{NAME} is due 2027-03-02 12:00 UTC; the time stamp Sunday, 2 March 2027, 12:00 UTC names a day of the week "
+        "that 2027-03-02 is not.",
+        "Extensions stay as they were promised: ada, until 2027-03-03 12:00 UTC.",
+        f"ada may hand in {NAME} until 2027-03-03 00:00 UTC; the time stamp 2027-03-03 names no time of day and no "
+        "time zone, and was read as 2027-03-03 00:00:00 UTC.",
     ]
     assert main(["due", "ex99", "--at", "never", *out]) == 2
     assert main(["extend", "ada", NAME, "--until", "soon", *out]) == 1

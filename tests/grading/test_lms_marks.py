@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import zipfile
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,25 @@ pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install 
 
 from fmnist_helpers.grading.__main__ import main
 from fmnist_helpers.grading.classroom import Classroom
+from fmnist_helpers.grading.grade import Grader, Options
+from fmnist_helpers.grading.late import FAILED_RULE, extend, set_due_date
 from fmnist_helpers.grading.lms_marks import number
+from fmnist_helpers.grading.marks import Outcome, write_outcome
+from tests.grading.test_by_hand import write_graded
 
-EX, OTHER = "ex03_loss", "ex01_data"
+EX, OTHER, NEXT = "ex03_loss", "ex01_data", "ex04_optimizer"
+DUE = datetime(2027, 3, 1, 12)
+A_POINT_PER_HOUR = """
+from nbgrader.plugins import LateSubmissionPlugin
+
+class PerHour(LateSubmissionPlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return total_seconds_late / 3600
+
+get_config().AssignLatePenalties.plugin_class = PerHour
+"""
 GIVEN = {
-    # student: points and penalty in the one assignment, and in the other; None waits for a person.
+    # student: points and hours late in the one assignment, and in the other; None waits for a person.
     "ada@uni.example": {EX: (15.25, 2.0), OTHER: (18.0, 0.0)},
     "zoe@uni.example": {EX: (3.0, 5.0), OTHER: (7.0, 0.5)},
     "sean@uni.example": {EX: (None, 0.0), OTHER: (0.0, 0.0)},
@@ -38,18 +54,19 @@ def graded(tmp_path_factory) -> Path:
     """A class of five with marks in two assignments, one of whom was collected and never joined to the list."""
     room = Classroom(tmp_path_factory.mktemp("graded"), Path("submitted"))
     room.prepare()
+    (room.folder / "own_settings.py").write_text(A_POINT_PER_HOUR)
+    (room.folder / "autograded" / "sean@uni.example" / EX).mkdir(parents=True)
     with room.gradebook() as gradebook:
         for name, most in ((EX, 17), (OTHER, 18)):
-            gradebook.add_assignment(name)
+            gradebook.add_assignment(name, duedate=f"{DUE} UTC")
             gradebook.add_notebook(name, name)
             gradebook.add_grade_cell("task", name, name, max_score=most, cell_type="code")
         for student, marks in GIVEN.items():
             gradebook.add_student(student)
-            for name, (points, penalty) in marks.items():
-                submission = gradebook.add_submission(name, student)
+            for name, (points, hours) in marks.items():
+                gradebook.add_submission(name, student, timestamp=f"{DUE + timedelta(hours=hours)} UTC")
                 grade = gradebook.find_grade("task", name, name, student)
                 grade.auto_score, grade.needs_manual_grade = points, points is None
-                submission.notebooks[0].late_submission_penalty = penalty
         gradebook.add_student("max@uni.example")
         gradebook.db.commit()
     sent = {"lms": "moodle", "who": "Eve Stranger_999", "number": "999", "original": "x"}
@@ -136,6 +153,45 @@ def test_canvas_grade_book_is_filled_for_all_assignments_or_for_one(classroom, c
     assert after.startswith(b"\xef\xbb\xbf") and "nothing was scaled" not in told
     _, after, _ = export(classroom, capsys, "canvas", empty, "--assignment", OTHER)
     assert after.decode("utf-8-sig") == GRADEBOOK.format("18", "", "6.5", "", "0", "")
+
+
+def room_of(folder: Path) -> Classroom:
+    return Classroom(folder, folder / "submitted")
+
+
+def test_penalties_are_those_of_this_moment(classroom, capsys):
+    text = "Email address,Grade\nada@uni.example,{}\nzoe@uni.example,{}\nsean@uni.example,{}\n"
+    table = text.format("", "", "").encode()
+    with room_of(classroom).gradebook() as gradebook:
+        # As Formgrader leaves it: somebody has marked, and nobody has graded since.
+        grade = gradebook.find_grade("task", EX, EX, "sean@uni.example")
+        grade.manual_score, grade.needs_manual_grade = 6, False
+        gradebook.find_submission(EX, "sean@uni.example").timestamp = DUE + timedelta(hours=2)
+        gradebook.db.commit()
+    extend(room_of(classroom), "zoe@uni.example", EX, "2027-03-01 15:00 UTC")
+    _, after, _ = export(classroom, capsys, "moodle", table, "--assignment", EX)
+    assert after.decode() == text.format("13.25", "1", "4")
+    set_due_date(room_of(classroom), EX, "2027-03-01 13:00 UTC")
+    _, after, _ = export(classroom, capsys, "moodle", table, "--assignment", EX)
+    assert after.decode() == text.format("14.25", "1", "5")
+    (classroom / "own_settings.py").write_text(A_POINT_PER_HOUR.replace("3600", "0"))
+    _, after, told = export(classroom, capsys, "moodle", table, "--assignment", EX)
+    assert after.decode() == text.format("14.25", "1", "5")
+    assert f"{EX}: ada@uni.example, sean@uni.example, zoe@uni.example: {FAILED_RULE}: the rule raised" in told
+
+
+def test_an_extension_before_there_is_any_work_changes_no_cell(classroom, capsys):
+    room = room_of(classroom)
+    for name in (NEXT, EX):
+        set_due_date(room, name, f"{DUE} UTC")
+        extend(room, "max@uni.example", name, "2027-03-05 12:00 UTC")
+    text = f"Student,ID,SIS Login ID,Section,{NEXT},{EX}\nMax Absent,1,max@uni.example,A,12,EX\n"
+    _, after, told = export(classroom, capsys, "canvas", text.encode())
+    assert after.decode() == text and NEXT not in told and "wait for your marks" not in told
+    assert f"{EX}: 1 have handed in nothing and stay as they were: Max Absent" in told
+    _, after, told = export(classroom, capsys, "canvas", text.encode(), "--assignment", NEXT)
+    assert after.decode() == text
+    assert f"{NEXT}: 1 have handed in nothing and stay as they were: Max Absent" in told
 
 
 def test_who_is_in_doubt_is_told_and_gets_no_mark(classroom, capsys):
@@ -234,3 +290,57 @@ def test_pages_go_back_under_the_names_that_were_collected(classroom, capsys):
     assert packed == {name: f"the page of {student}" for student, (_, _, name) in originals.items() if name}
     assert "3 pages" in told and "1 say that an explanation waits for you: sean@uni.example" in told
     assert "1 were collected and have no page" in told and "1 came another way and are not in it" in told
+
+
+def test_pages_are_brought_up_to_date_before_they_are_packed(tmp_path, capsys):
+    room = room_of(tmp_path / "class")
+    room.prepare()
+    (room.folder / "own_settings.py").write_text(A_POINT_PER_HOUR)
+    with room.gradebook() as gradebook:
+        gradebook.add_assignment(EX, duedate=f"{DUE} UTC")
+        gradebook.add_notebook(EX, EX)
+        for name, most in (("test", 3), ("why", 2)):
+            gradebook.add_grade_cell(name, EX, EX, max_score=most, cell_type="code")
+        for name in ("answer", "why"):
+            gradebook.add_solution_cell(name, EX, EX)
+        gradebook.add_student("ada")
+        gradebook.add_submission(EX, "ada", timestamp=f"{DUE + timedelta(hours=1)} UTC")
+        test = gradebook.find_grade("test", EX, EX, "ada")
+        test.auto_score, test.needs_manual_grade = 3, False
+        gradebook.db.commit()
+    write_graded(room)
+    graded = Outcome("ada", EX)
+    write_outcome(room.folder / "outcomes" / "ada" / f"{EX}.json", graded)
+    Grader(room, Options()).write_feedback(graded)
+    sent = {
+        "lms": "moodle",
+        "original": f"Ada_101_assignsubmission_file_{EX}.ipynb",
+        "number": "",
+        "who": "ada",
+    }
+    (room.folder / "collected.json").write_text(json.dumps({EX: {"ada": sent}}))
+
+    def packed() -> tuple[str, str]:
+        assert main(["feedback", "--out", str(room.folder), "--assignment", EX]) == 0
+        with zipfile.ZipFile(room.folder / f"feedback_{EX}.zip") as archive:
+            (page,) = (archive.read(name).decode() for name in archive.namelist())
+        return " ".join(re.sub(r"<[^>]*>", " ", page).split()), capsys.readouterr().out
+
+    page, told = packed()
+    assert "waits to be marked" in page and "3 of 5" in page and "1 say that an explanation waits" in told
+    with room.gradebook() as gradebook:
+        why = gradebook.find_grade("why", EX, EX, "ada")
+        why.manual_score, why.needs_manual_grade = 1.5, False
+        gradebook.db.commit()
+    page, told = packed()
+    assert "waits to be marked" not in page and "4.5 of 5" in page and "Final mark 3.5" in page
+    assert "waits" not in told
+    extend(room, "ada", EX, "2027-03-01 13:00 UTC")
+    page, _ = packed()
+    assert "4.5 of 5" in page and "Final mark 4.5" in page
+    (room.folder / "own_settings.py").write_text(A_POINT_PER_HOUR.replace("3600", "0"))
+    extend(room, "ada", EX, "never")
+    assert f"ada: {FAILED_RULE}" in packed()[1]
+    shutil.rmtree(room.folder / "autograded")
+    set_due_date(room, EX, "never")
+    assert "ada: the page is of an earlier run; grade again" in packed()[1]

@@ -81,6 +81,31 @@ def test_flags_that_a_person_accepted_are_no_status_and_no_matter_any_more(tmp_p
     )
 
 
+@pytest.mark.parametrize("later", ["its late penalty is that of an earlier run: why", "another"])
+def test_a_flag_that_came_after_the_note_shows(tmp_path, later):
+    told = outcome(flags=["odd", later], accepted="seen", accepted_flags=["odd"])
+    assert status_of(told, marks()) == "flagged"
+    assert attention([(told, marks())]) == [f"  ada, {ASSIGNMENT}: {later}"]
+    write_csv(tmp_path / "grades.csv", [(told, marks())])
+    assert f"odd; accepted: seen; {later}" in (tmp_path / "grades.csv").read_text(encoding="utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "its late penalty is that of an earlier run: why",
+        "its marks are of an earlier run: why",
+        "x could not be judged: why",
+        "x failed by itself: NameError",
+    ],
+)
+def test_a_note_kept_without_the_flags_it_meant_hides_no_failure_of_the_grader(flag):
+    assert status_of(outcome(flags=["odd"], accepted="seen"), marks()) == "graded"
+    told = outcome(flags=["odd", flag], accepted="seen")
+    assert status_of(told, marks()) == "flagged"
+    assert attention([(told, marks())]) == [f"  ada, {ASSIGNMENT}: {flag}"]
+
+
 def test_table_shows_control_characters_as_question_marks():
     told = Outcome("a\x1b[2Jb\n", ASSIGNMENT)
     assert "a?[2Jb?" in table([(told, marks())])

@@ -85,6 +85,19 @@ def test_somebody_is_found_by_number_key_or_name_and_never_guessed(name, number,
     assert (person.keys[0] if person else None, found_by) == (key, way)
 
 
+def test_who_has_no_key_goes_by_name_and_only_where_that_is_not_enough_by_number_too(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text(
+        'Identifier,Full name\nParticipant 1,Ada\nParticipant 2,Kim Lee\nParticipant 3,"Lee, Kim"\n'
+    )
+    people = People(read_table(path).people())
+    assert [people.label(one) for one in people.all] == ["Ada", "Kim Lee_2", "Lee, Kim_3"]
+    path.write_text("Identifier,Grade\nParticipant 1,\nParticipant 2,\n")
+    people = People(read_table(path).people())
+    assert [people.label(one) for one in people.all] == ["Participant 1", "Participant 2"]
+    assert list(map(str, people.all)) == ["Participant 1", "Participant 2"]
+
+
 def test_doubles_are_told_and_one_row_twice_is_one_person():
     ada, other = Person((ADA,), "12", "Ada"), Person((ADA,), "13", "Ben")
     assert People([ada, ada]).doubles() == []

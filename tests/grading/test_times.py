@@ -135,6 +135,19 @@ def test_day_alone_is_its_beginning_and_told():
     assert read("2027-03-02 CET") == datetime(2027, 3, 1, 23, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "+01:00", "UTC+1", "CET"])
+def test_a_zone_that_is_given_counts_where_the_time_names_none(zone):
+    noon = datetime(2027, 3, 2, 12, tzinfo=UTC)
+    assert read_timestamp("2027-03-02 13:00\nby mail", NOW, zone) == (
+        noon,
+        ["only the first line of the time stamp was read"],
+    )
+    assert read_timestamp("2027-03-02 12:00 UTC", NOW, zone) == (noon, [])
+    assert read_timestamp("2027-03-02", NOW, zone)[1] == [
+        "the time stamp 2027-03-02 names no time of day, and was read as 2027-03-01 23:00:00 UTC"
+    ]
+
+
 @given(st.dates(date(2000, 1, 2), date(2029, 12, 31)), st.sampled_from("/- "))
 def test_day_and_month_are_read_only_where_one_reading_exists(day, mark):
     text = f"{day.day:02d}{mark}{day.month:02d}{mark}{day.year} 10:00 UTC"

@@ -199,7 +199,8 @@ def main() -> None:
         sys.exit(str(error))
     figures = run_pairs(recipe, root, arguments.seeds)
     print(report(figures))
-    header = about(arguments.source, None) | {"command": "python -m tests.measure.budget"}
+    header = about(arguments.source, None)
+    header |= {"command": "python -m tests.measure.budget", "seconds": "of the clock"}
     store({"about": header, **figures}, arguments.output or RESULTS / f"budget_{arguments.source}.json")
 
 
