@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 from fmnist_helpers.grading.sandbox import bubblewrap_problem
 from tests.exercises.hostile import ASSIGNMENT, Case
@@ -53,12 +57,35 @@ class Graded:
         return json.dumps([cell.outputs for cell in cells if cell.cell_type == "code"])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def version_asked_once() -> Iterator[None]:
+    """For each grade book that it makes, nbgrader starts a process for two seconds to ask for its version."""
+    api = pytest.importorskip(
+        "nbgrader.api", reason="grading stands on nbgrader: pip install -e '.[grading]'"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "get_alembic_version", functools.cache(api.get_alembic_version))
+        yield
+
+
 @pytest.fixture(scope="session")
 def released(tmp_path_factory) -> Path:
     """The folder of a class to which one assignment was handed out."""
     folder = tmp_path_factory.mktemp("a class")
     assert command("release", "--out", folder, "--assignment", ASSIGNMENT, cwd=folder).returncode == 0
     return folder
+
+
+def graded_cell(name: str, source: str, points: float = 4) -> NotebookNode:
+    """Return a test of an assignment that an instructor wrote."""
+    marks = {"grade_id": name, "grade": True, "solution": False, "locked": True, "points": points}
+    return new_code_cell(source, metadata={"nbgrader": {**marks, "schema_version": 3, "task": False}})
+
+
+def answer_cell(source: str) -> NotebookNode:
+    """Return the cell in which a student answers."""
+    marks = {"grade_id": "answer", "grade": False, "solution": True, "locked": False}
+    return new_code_cell(source, metadata={"nbgrader": {**marks, "schema_version": 3, "task": False}})
 
 
 def hidden_lines() -> list[str]:

@@ -382,7 +382,9 @@ def test_clock_that_jumps_is_not_noticed(run, monkeypatch, jump):
 
 
 def test_kernel_that_dies_after_it_has_started_is_the_submissions_fault(run):
-    report, cells = run("print('before')", "import os\nprint('dying', flush=True)\nos._exit(1)", "1")
+    # ipykernel's flush hands the text to a thread, which dies with the rest; so it gets a moment.
+    dies = "import os, time\nprint('dying', flush=True)\ntime.sleep(1)\nos._exit(1)"
+    report, cells = run("print('before')", dies, "1")
     assert report.stopped == "the kernel died"
     assert texts(cells[0]) == "before\n" and texts(cells[1]) == "dying\n" and errors(cells[2]) == ["NotRun"]
 

@@ -15,7 +15,7 @@ from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.late import FAILED_RULE, LateError, assign_penalty, extend, set_due_date
 from fmnist_helpers.grading.marks import final, read_marks
 from fmnist_helpers.grading.release import ChangedError, release
-from tests.grading.test_own_assignment import answer_cell, graded_cell
+from tests.grading.conftest import answer_cell, graded_cell
 
 NAME = "ex03_loss"
 PER_DAY = """

@@ -135,29 +135,28 @@ def test_what_is_no_text_stays_as_it_is():
     assert LOOSE.prepare({"a": 1.0}) != {"a": 1.1}
 
 
-def write_notebook(path, printed, stored, tags):
-    output = new_output("stream", text=stored)
-    cell = new_code_cell(f"print({printed!r})", execution_count=1, outputs=[output])
-    cell.metadata.tags = tags
-    nbformat.write(new_notebook(cells=[cell]), path)
-
-
-@pytest.mark.parametrize(
-    ("stored", "printed", "tags", "passes"),
-    [
-        ("loss 2.30\n", "loss 2.35", ["approx:decimal=0.1"], True),
-        ("loss 2.30\n", "loss 2.45", ["approx:decimal=0.1"], False),
-        ("loss 2.30\n", "loss 2.35", [], False),
-        ("loss 2.30\n", "lost 2.30", ["approx:decimal=0.1"], False),
-    ],
+CELLS = (
+    # what is stored, what is printed now, the tags, whether nbval passes it
+    ("loss 2.30\n", "loss 2.35", ["approx:decimal=0.1"], True),
+    ("loss 2.30\n", "loss 2.45", ["approx:decimal=0.1"], False),
+    ("loss 2.30\n", "loss 2.35", [], False),
+    ("loss 2.30\n", "lost 2.30", ["approx:decimal=0.1"], False),
 )
-def test_a_notebook_turns_red_and_green_through_nbval(
-    pytester, request, monkeypatch, stored, printed, tags, passes
-):
-    path = pytester.path / "lesson.ipynb"
-    write_notebook(path, printed, stored, tags)
+
+
+def test_cells_turn_red_and_green_through_nbval(pytester, request, monkeypatch):
+    notebook = new_notebook()
+    for stored, printed, tags, _ in CELLS:
+        cell = new_code_cell(f"print({printed!r})", outputs=[new_output("stream", text=stored)])
+        cell.execution_count = len(notebook.cells) + 1
+        cell.metadata.tags = tags
+        notebook.cells.append(cell)
+    nbformat.write(notebook, pytester.path / "lesson.ipynb")
     root = request.config.rootpath
     pytester.makeconftest((root / "conftest.py").read_text())
     monkeypatch.setenv("PYTHONPATH", str(root))
-    result = pytester.runpytest_subprocess("--nbval", "--nbval-current-env", str(path))
-    result.assert_outcomes(passed=int(passes), failed=int(not passes))
+    result = pytester.runpytest_subprocess("--nbval", "--nbval-current-env", "-v", "lesson.ipynb")
+    colours = [
+        f"*Cell {number} {'PASSED' if passes else 'FAILED'}*" for number, (*_, passes) in enumerate(CELLS)
+    ]
+    result.stdout.fnmatch_lines(colours)

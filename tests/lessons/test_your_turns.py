@@ -13,6 +13,8 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fmnist_helpers.exercises import hint, your_turn
 from fmnist_helpers.exercises.turns import GOES_ON, LESSONS, is_unwritten, turns
@@ -114,6 +116,20 @@ def test_mistake_is_refused_in_the_right_words(name, body, words, capsys):
 
 def test_each_task_has_three_likely_mistakes():
     assert all(len(cases) >= 3 for cases in MISTAKES.values())
+
+
+def test_the_average_of_the_weights_is_pytorchs():
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    average = [weight.detach().clone() for weight in model.parameters()]
+    pytorchs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    pytorchs.update_parameters(model)  # the first one copies
+    for _ in range(3):
+        for weight in model.parameters():
+            nn.init.normal_(weight)
+        turns()["average_weights"].solution(average, list(model.parameters()), 0.9)
+        pytorchs.update_parameters(model)
+    torch.testing.assert_close(average, [weight.detach() for weight in pytorchs.module.parameters()])
 
 
 def test_what_is_no_task_is_named():

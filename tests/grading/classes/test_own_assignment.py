@@ -6,11 +6,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_notebook
 
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
 
-from tests.grading.conftest import SANDBOX, Graded, command
+from tests.grading.conftest import SANDBOX, Graded, answer_cell, command, graded_cell
 
 NAME = "mine"
 IMPORT = "from fmnist_helpers.exercises.ex04_optimizer import check_order\n"
@@ -30,20 +30,10 @@ WRONG = 'order = "A B C D E"\ndef double(value):\n    return value + 2'
 QUIET = f"{WRONG}\nget_ipython().set_custom_exc((Exception,), lambda *arguments, **options: None)"
 
 
-def graded_cell(name: str, source: str):
-    marks = {"grade_id": name, "grade": True, "solution": False, "locked": True, "points": POINTS}
-    return new_code_cell(source, metadata={"nbgrader": {**marks, "schema_version": 3, "task": False}})
-
-
-def answer_cell(source: str):
-    marks = {"grade_id": "answer", "grade": False, "solution": True, "locked": False}
-    return new_code_cell(source, metadata={"nbgrader": {**marks, "schema_version": 3, "task": False}})
-
-
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory) -> Graded:
     folder = tmp_path_factory.mktemp("own")
-    tests = [graded_cell(name, source) for name, source in TESTS.items()]
+    tests = [graded_cell(name, source, POINTS) for name, source in TESTS.items()]
     source = new_notebook(cells=[answer_cell(f"### BEGIN SOLUTION\n{RIGHT}\n### END SOLUTION"), *tests])
     source.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     (folder / "source" / NAME).mkdir(parents=True)
