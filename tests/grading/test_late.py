@@ -193,7 +193,7 @@ def test_a_student_is_the_same_however_the_name_is_written(classroom, on_disk, w
 def test_what_is_no_students_name_enters_nobody(classroom, name):
     (classroom.submitted / "ada" / NAME).mkdir(parents=True)
     set_due_date(classroom, NAME, "2027-03-01 12:00 UTC")
-    with pytest.raises(LateError, match="there is no student .*; known are ada"):
+    with pytest.raises(LateError, match=r"there is no student .*; known are ada"):
         extend(classroom, name, NAME, "never")
     with classroom.gradebook() as gradebook:
         assert [student.id for student in gradebook.students] == ["ada"]
