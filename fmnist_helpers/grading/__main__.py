@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ except ImportError:
     )
 
 from filelock import FileLock, Timeout
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SAWarning
 
 from fmnist_helpers.grading.class_page import write_class_report
 from fmnist_helpers.grading.class_report import class_report
@@ -60,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
             f"There are no exercises in {options.source}; name their folder with --source.", file=sys.stderr
         )
         return 2
+    # nbgrader's grade book makes SQLAlchemy remark on the order in which it joins things.
+    warnings.filterwarnings("ignore", category=SAWarning)
     lock = FileLock(options.out / ".lock")
     try:
         options.out.mkdir(parents=True, exist_ok=True)

@@ -17,8 +17,8 @@ from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.grading.archive import ArchiveError, Member, members
 from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.handed_in import LARGEST_IN_ALL, MOST_FILES, MOST_FOLDERS, clean_name, shown
-from fmnist_helpers.grading.lms import FOLDER, Sent, parse
-from fmnist_helpers.grading.people import People, Person, same
+from fmnist_helpers.grading.lms import CANVAS, FOLDER, MOODLE, Sent, parse
+from fmnist_helpers.grading.people import PARTICIPANT, People, Person, name_forms, same
 from fmnist_helpers.grading.submissions import SECRET, STAMP, students, write_files, written_stamp
 from fmnist_helpers.grading.times import read_timestamp
 
@@ -110,8 +110,7 @@ def _by_person(
     pairs = [(sent, member) for sent, member in pairs if sent]
     if not pairs:
         raise CollectError(
-            f"no file has a name as {lms} writes it, such as {EXAMPLES[lms]}"
-            + ("; try --folder" * (lms != FOLDER))
+            f"no file has a name as {lms} writes it, such as {EXAMPLES[lms]}; {_instead(found, lms)}"
         )
     if nobodys:
         more = f" and {len(nobodys) - 5} more" if len(nobodys) > 5 else ""
@@ -128,12 +127,25 @@ def _by_person(
                 "the names of the files do not say which assignment it is; add --assignment NAME"
             )
         guessed |= not own and not assignment
-        sorted_out.setdefault((same(sent.number or sent.name), name), []).append((sent, member))
+        # Two folders whose names differ in capitals alone may be two people's.
+        sorted_out.setdefault((sent.number or clean_name(sent.name), name), []).append((sent, member))
     if guessed:
         told.lines.append(
             f"taken as {common}, because most files are named so; --assignment says it for sure"
         )
     return sorted_out
+
+
+def _instead(found: list[Member], lms: str) -> str:
+    """Return what to do with a source in which no file has the form that is expected."""
+    if not found:
+        return "it is empty"
+    for other in (MOODLE, CANVAS):
+        if other != lms and any(parse(member.path, other) for member in found):
+            return f"it is an archive of {other}: --{other}"
+    if all(member.path.lower().endswith(".zip") for member in found):
+        return f"it holds another zip: unpack {shown(found[0].path)} and name that"
+    return "put a folder for each student there" if lms == FOLDER else "try --folder"
 
 
 EXAMPLES = {
@@ -252,10 +264,23 @@ def _join(parcels: list[Parcel], people: People) -> list[Person | None]:
             better = any(claims[person, parcel.assignment, one] for one in WAYS[: WAYS.index(way)])
             if better or claims[person, parcel.assignment, way] > 1:
                 person, way = None, f"several in the archive have the {way} of {person}"
+        if person and way == "number" and not _goes_with(parcel.sent.name, person):
+            if others := people.named(parcel.sent.name):
+                way = f"the number is that of {person}, and the name that of {' and '.join(map(str, others))}"
+                person = None
+            else:
+                name = shown(parcel.sent.name)
+                parcel.notes.append(f"joined by the number alone: the archive says {name}, the list {person}")
         if person is None:
             parcel.notes.append(f"not joined to anybody: {way}; the folder has the archive's name")
         persons.append(person)
     return persons
+
+
+def _goes_with(name: str, person: Person) -> bool:
+    """Tell whether a name in an archive can be a person's; one that is hidden can be anybody's."""
+    hidden = not person.name or PARTICIPANT.fullmatch(name) or not name_forms(name)
+    return bool(hidden or name_forms(name) & name_forms(person.name))
 
 
 def _called(
@@ -298,9 +323,12 @@ def _times(parcels: list[Parcel], persons: list[Person | None], zone: str, told:
     if len(plain) > 2 and max(plain) - min(plain) < MADE_AT_ONCE:
         for parcel in guessed:
             parcel.time = None
+        listed = "the platform's list may have them"
+        if any(persons) and not any(person.handed_in for person in persons if person):
+            listed = "no column of the list says when, as Moodle's grading worksheet does"
         told.lines.append(
             f"the times in the archive lie within {MADE_AT_ONCE.seconds // 60} minutes: it was made then, and "
-            "they were not used; the platform's list may have them, or write timestamp.txt"
+            f"they were not used; {listed}, or write timestamp.txt"
         )
         guessed = []
     bare = [parcel for parcel in guessed if parcel.time.tzinfo is None]
@@ -360,6 +388,7 @@ def _keep(classroom: Classroom, student: str, parcel: Parcel, record: dict, told
             **{"lms": sent.lms, "who": sent.who, "name": sent.name, "number": sent.number},
             **{"original": parcel.original or sent.original, "digest": digest},
             "time": written_stamp(parcel.time) if parcel.time else "",
+            "count": sent.attempt[1],
             "late": parcel.late,
         }
     twins = [one for one, other in records.items() if one != student and other["who"] == parcel.sent.who]
@@ -389,7 +418,7 @@ def _put(
         # A stamp that came another way is somebody's word.
         if stamp and before.get("time", "") != stamp and (before or not (folder / STAMP).exists()):
             _write_stamp(folder, stamp)
-    elif not files or len(files) < len(parcel.chosen) or (stamp and stamp < before.get("time", "")):
+    elif not files or len(files) < len(parcel.chosen) or _order(parcel, stamp, before) < 0:
         told.counts["kept as they were"] += 1
         _set_aside(classroom, folder, files)
         return OLDER if len(files) == len(parcel.chosen) > 0 else DAMAGED
@@ -398,10 +427,21 @@ def _put(
         aside = _aside(classroom, folder)
         os.rename(folder, aside)
         _write(folder, files, stamp)
-        what = f"a newer attempt took the place of the last one, now in {aside.relative_to(classroom.folder)}"
+        there = f"took the place of the last one, now in {aside.relative_to(classroom.folder)}"
+        newer = _order(parcel, stamp, before) > 0
+        what = (
+            f"a newer attempt {there}" if newer else f"another attempt {there}; nothing says which is newer"
+        )
     if parcel.older:
         _set_aside(classroom, folder, _load(parcel.older, parcel.notes))
     return what
+
+
+def _order(parcel: Parcel, stamp: str, before: dict) -> int:
+    """Return 1 if a parcel is newer than what was collected before, -1 if it is older, and 0 if nothing tells."""
+    # Canvas counts what is handed in up, over all of it.
+    ways = [(parcel.sent.attempt[1], before.get("count", 0)), (stamp, before.get("time", ""))]
+    return next(((now > then) - (now < then) for now, then in ways if now and then), 0)
 
 
 def _folder(classroom: Classroom, student: str, assignment: str) -> Path:
@@ -464,8 +504,13 @@ def _digest_of(folder: Path) -> str:
 
 
 def _known(classroom: Classroom) -> dict[str, str]:
-    """Return what a student of this class may be called → their name there: folder, e-mail, platform's user."""
+    """Return what a student of this class may be called → their name there: folder, e-mail, user, Canvas's ID."""
     known = {same(student): student for student in students(classroom.submitted)}
+    for records in read_record(classroom).values():
+        for student, sent in records.items():
+            # Moodle's number is another one in each assignment.
+            if sent["lms"] == CANVAS and sent["number"]:
+                known[f"canvas {sent['number']}"] = student
     if not (classroom.folder / "gradebook.db").exists():
         return known
     with classroom.gradebook() as gradebook:
@@ -478,7 +523,7 @@ def _known(classroom: Classroom) -> dict[str, str]:
 def student_of(person: Person, people: People, known: dict[str, str]) -> str:
     """Return what a person is called in the class: as before, or by the first of their keys, or else by name."""
     keys = person.keys or (people.label(person),)
-    before = (known[same(key)] for key in keys if same(key) in known)
+    before = (known[key] for key in (*map(same, keys), f"canvas {person.number}") if key in known)
     return next(before, "") or clean_name(keys[0])
 
 

@@ -25,7 +25,7 @@ from nbformat import NotebookNode
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import CheckCellMetadata, LimitOutput, SaveAutoGrades
-from sqlalchemy.exc import OperationalError, SAWarning
+from sqlalchemy.exc import OperationalError
 
 from fmnist_helpers.grading import by_hand, inert, submissions
 from fmnist_helpers.grading.classroom import Classroom, ExactPaths
@@ -41,6 +41,7 @@ from fmnist_helpers.grading.late import assign_penalty
 from fmnist_helpers.grading.marks import (
     FAILED,
     FAILED_RULE,
+    NOT_SUBMITTED,
     OLD_MARKS,
     Marks,
     Outcome,
@@ -91,8 +92,6 @@ class Grader:
         write_package(self._package)
         remove_stale_groups()
         remove_stale_spools()
-        # Its grade book makes SQLAlchemy remark on the order in which it joins things.
-        warnings.filterwarnings("ignore", category=SAWarning)
         # What is wrong with the ids of a student's cells is repaired.
         warnings.filterwarnings("ignore", module="nbformat")
         try:
@@ -262,6 +261,18 @@ class Grader:
                     reasons = [flag for flag in outcome.flags if flag.startswith(FAILED_RULE)]
                     failed[outcome.student] = "; ".join(reasons)
         return failed
+
+    def outdated(self, assignment: str) -> set[str]:
+        """Return who has handed in something else since it was graded."""
+        graded = [
+            one for one in self.others(()) if one.assignment == assignment and one.digest and not one.problem
+        ]
+        found = {one.student: self.finder.find(one.student, assignment) for one in graded}
+        return {
+            one.student
+            for one in graded
+            if found[one.student].problem != NOT_SUBMITTED and found[one.student].digest != one.digest
+        }
 
     def save(self, outcome: Outcome) -> None:
         """Keep an outcome for later runs. It is the last thing written, so what is there is complete."""

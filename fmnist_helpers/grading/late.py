@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,9 @@ from nbgrader.preprocessors import AssignLatePenalties
 from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.handed_in import shown
 from fmnist_helpers.grading.marks import FAILED_RULE
+from fmnist_helpers.grading.people import same
 from fmnist_helpers.grading.release import release
+from fmnist_helpers.grading.submissions import students
 from fmnist_helpers.grading.times import read_timestamp
 
 LAST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -94,7 +97,7 @@ def extend(classroom: Classroom, student: str, assignment: str, until: str) -> s
         more = last - moment
         if more < timedelta(0):
             raise LateError(f"{_shown(last)} is before the due date, {_shown(moment)}")
-        _make_known(classroom, gradebook, student)
+        student = _make_known(classroom, gradebook, student)
         try:
             gradebook.find_submission(assignment, student)
         except MissingEntry:
@@ -115,17 +118,23 @@ def _find(gradebook: Gradebook, assignment: str) -> Assignment:
     return gradebook.find_assignment(assignment)
 
 
-def _make_known(classroom: Classroom, gradebook: Gradebook, student: str) -> None:
-    """Enter a student who has handed in something; whoever nobody knows may be a slip of the pen."""
-    try:
-        gradebook.find_student(student)
-    except MissingEntry:
-        if not (classroom.submitted / student).is_dir():
-            known = ", ".join(sorted(one.id for one in gradebook.students)) or "nobody"
-            raise LateError(
-                f"there is no student {student}; known are {known}. To enter one: nbgrader db student add NAME"
-            ) from None
-        gradebook.add_student(student)
+def _make_known(classroom: Classroom, gradebook: Gradebook, name: str) -> str:
+    """Return whom a name means, and enter who has handed in something; whom nobody knows may be a slip of the pen.
+
+    A shell completes the name of a folder with a slash, and macOS writes an umlaut in two parts.
+    """
+    entered = {student.id for student in gradebook.students}
+    known = sorted(entered | students(classroom.submitted).keys())
+    meant = name.rstrip("/" + os.sep)
+    found = [one for one in known if one == meant] or [one for one in known if same(one) == same(meant)]
+    if len(found) != 1:
+        several = f"{name} may be {' or '.join(found)}" if found else f"there is no student {name}"
+        raise LateError(
+            f"{several}; known are {', '.join(known) or 'nobody'}. To enter one: nbgrader db student add NAME"
+        )
+    if found[0] not in entered:
+        gradebook.add_student(found[0])
+    return found[0]
 
 
 def _moment(text: str) -> tuple[datetime, list[str]]:

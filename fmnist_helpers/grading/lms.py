@@ -59,6 +59,9 @@ def parse(path: str, lms: str) -> Sent | None:
 def _sent(found: re.Match, path: str, lms: str) -> Sent:
     part = found.groupdict()
     file, attempt = part["file"], 0
+    if lms == CANVAS:
+        # One attempt may have had the ending in capitals and the next one not.
+        file = re.sub(r"\.ipynb$", ".ipynb", file, flags=re.IGNORECASE)
     if lms == CANVAS and (again := _ATTEMPT.fullmatch(file)):
         file, attempt = again["stem"] + again["ending"], int(again["attempt"])
     number = part.get("number") or ""

@@ -86,15 +86,20 @@ def _collect(classroom: Classroom, options: argparse.Namespace) -> list[str]:
 def _export(classroom: Classroom, options: argparse.Namespace) -> list[str]:
     lms = MOODLE if options.moodle else CANVAS
     path = options.moodle or options.canvas
-    to = options.to or options.out / f"{path.stem}_filled.csv"
+    to = _in_a_folder(options.to or options.out / f"{path.stem}_filled.csv")
     lines = fill_in(classroom, path, lms, options.assignment or [], to)
     return [f"Written: {to}", *lines]
 
 
 def _feedback(classroom: Classroom, options: argparse.Namespace) -> list[str]:
-    return pack(
-        classroom, options.assignment, options.to or options.out / f"feedback_{options.assignment}.zip"
-    )
+    to = options.to or options.out / f"feedback_{options.assignment}.zip"
+    return pack(classroom, options.assignment, _in_a_folder(to))
+
+
+def _in_a_folder(to: Path) -> Path:
+    if not to.resolve().parent.is_dir():
+        raise TableError(f"there is no folder {to.parent} to write {to.name} into")
+    return to
 
 
 def _printable(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fmnist_helpers.grading.classroom import Classroom
 from fmnist_helpers.grading.collect import read_record
+from fmnist_helpers.grading.grade import Grader, Options
 from fmnist_helpers.grading.handed_in import shown
 from fmnist_helpers.grading.late import assign_penalty, by_reason
 from fmnist_helpers.grading.lms import CANVAS
@@ -37,6 +38,7 @@ def fill_in(classroom: Classroom, path: Path, lms: str, assignments: Sequence[st
     """
     table = read_table(path)
     people = table.people()
+    grader = Grader(classroom, Options())
     columns, told = _columns(table, assignments or _graded(classroom), lms, asked_for=bool(assignments))
     for assignment, column in columns.items():
         students, problems = _students(classroom, people, assignment)
@@ -45,7 +47,8 @@ def fill_in(classroom: Classroom, path: Path, lms: str, assignments: Sequence[st
         problems += by_reason(failed)
         marks = {student: read_marks(classroom, student, assignment) for student in everybody}
         told += [f"{assignment}: {problem}" for problem in problems]
-        told += _fill(classroom, table, column, assignment, students, marks)
+        outdated = grader.outdated(assignment)
+        told += _fill(classroom, table, column, assignment, students, marks, outdated)
         told += _about_most(table, column, people, lms, assignment, marks)
     for role in ("name", "first", "last"):
         if (number := table.columns().get(role)) is not None:
@@ -174,10 +177,11 @@ def _fill(
     assignment: str,
     students: Sequence[str | None],
     marks: dict[str, Marks | None],
+    outdated: set[str],
 ) -> list[str]:
     """Write the final marks into one column, and return who waits, is missing or unknown."""
     comma = any(re.fullmatch(r"\d+,\d+", cell.strip()) for cell in _points_in(table, column))
-    people, absent, waiting, failed = table.people(), [], [], []
+    people, absent, waiting, failed, old = table.people(), [], [], [], []
     for row, person, student in zip(table.rows, people, students, strict=True):
         outcome = (
             read_outcome(classroom.folder / "outcomes" / student / f"{assignment}.json") if student else None
@@ -187,6 +191,8 @@ def _fill(
             failed.append(f"{person}: {outcome.problem}")
         elif own is None or (outcome and outcome.problem):
             absent += [str(person)] if person else []
+        elif student in outdated:
+            old.append(str(person))
         elif own.waiting:
             row[column] = ""
             waiting.append(str(person))
@@ -197,6 +203,7 @@ def _fill(
         f"{assignment}: {len(who)} {what}: {', '.join(who)}"
         for who, what in (
             (waiting, "wait for your marks and are empty"),
+            (old, "have handed in something else since they were graded and stay as they were; grade first"),
             (failed, "have no marks and stay as they were"),
             (absent, "have handed in nothing and stay as they were"),
             (strangers, "are graded and in no row of the table"),

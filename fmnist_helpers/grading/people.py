@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fmnist_helpers.atomic import written_whole
 from fmnist_helpers.grading.handed_in import LARGEST_FILE
+from fmnist_helpers.grading.times import read_timestamp
 
 ROLES = {
     "user": "username user loginid login sislogin sisloginid anmeldename benutzername nomdutilisateur nombredeusuario",
@@ -21,13 +22,13 @@ ROLES = {
     "id": "idnumber sisuserid sisid studentid studentnumber idnummer matrikelnummer numerodidentification numerodeid",
     "number": "identifier id kennung identifiant identificador identificativo",
     "name": "fullname name student vollstandigername nomcomplet nombrecompleto",
-    "first": "firstname givenname vorname prenom",
+    "first": "firstname givenname vorname prenom nombre",
     "last": "lastname surname familyname nachname nomdefamille apellidos",
     "handed in": "lastmodifiedsubmission zuletztgeandertabgabe submittedat",
 }
 """What a column holds → how it may be called, in small letters alone."""
 
-PARTICIPANT = re.compile(r"\D{5,}\d+")
+PARTICIPANT = re.compile(r"(?:\D{5,}|[^\x00-\x7f]\D+)\d+")
 """Moodle's ``Participant 1234567``, in any language: a number that is another one in each assignment."""
 
 
@@ -40,7 +41,9 @@ class Person:
     """Somebody in the table."""
 
     keys: tuple[str, ...]
-    """User name, e-mail address and IDs, as far as they are known: what their folder may be called."""
+    """User name, e-mail address and IDs, as far as they are known: what their folder may be called.
+
+    Canvas's own ID is one only where there is nothing else: somebody else's ID of the school may be the same number."""
     number: str = ""
     """What an archive calls them beside their name: Moodle's participant or Canvas's ID."""
     name: str = ""
@@ -94,7 +97,21 @@ class Table:
                     "@" in c for c in cells
                 ):
                     found["email"] = number
+        if "handed in" not in found and (number := self._first_of_two_times()) is not None:
+            found["handed in"] = number
         return found
+
+    def _first_of_two_times(self) -> int | None:
+        """Return the first of the two columns in which Moodle, in any language, says when something was changed last.
+
+        The second says so of the grade: ``Last modified (submission)``, ``Last modified (grade)``.
+        """
+        titles = [name.partition("(")[0].strip() if name.endswith(")") else "" for name in self.header]
+        for number, title in enumerate(titles):
+            cells = [cell for row in self.rows if (cell := row[number].strip(" -"))]
+            if title and titles.count(title) == 2 and all(read_timestamp(cell)[0] for cell in cells):
+                return number
+        return None
 
     def write(self, path: Path) -> None:
         """Write the table as it was read: its encoding, delimiter and line ends."""
@@ -115,6 +132,8 @@ def read_table(path: Path) -> Table:
         data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
         raise TableError(f"{path} is larger than {LARGEST_FILE // 2**20} MB")
+    # A picture that a student pasted into Moodle's editor stands in its cell as text.
+    csv.field_size_limit(max(csv.field_size_limit(), LARGEST_FILE))
     text, encoding = _decoded(data)
     first = text.splitlines()[0] if text.strip() else ""
     delimiter = max(",;\t", key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
@@ -147,12 +166,9 @@ def _person(row: list[str], columns: dict[str, int]) -> Person:
     # A spreadsheet, or a program that is wary of one, puts an apostrophe in front.
     cells = {role: row[number].strip().removeprefix("'") for role, number in columns.items()}
     number = cells.get("number", "")
-    keys = [
-        cells.get("user"),
-        cells.get("email"),
-        cells.get("id"),
-        "" if PARTICIPANT.fullmatch(number) else number,
-    ]
+    keys = [cells[role] for role in ("user", "email", "id") if cells.get(role)]
+    if not keys and not PARTICIPANT.fullmatch(number):
+        keys = [number]
     first, last = cells.get("first", ""), cells.get("last", "")
     return Person(
         keys=tuple(dict.fromkeys(filter(None, keys))),
@@ -185,7 +201,9 @@ class People:
 
     def find(self, name: str, number: str = "") -> tuple[Person | None, str]:
         """Return who is meant and by what they were found ("number", "key" or "name"), or None and why nobody is."""
-        ways = [("number", self._numbers.get(number, [])), ("key", self._keys.get(same(name), []))]
+        # A plain folder may be called by what an archive would have beside the name.
+        by_key = self._keys.get(same(name)) or self._numbers.get(name, [])
+        ways = [("number", self._numbers.get(number, [])), ("key", by_key)]
         by_name = [self._names[form] for form in sorted(name_forms(name)) if form in self._names]
         ways.append(("name", list(dict.fromkeys(person for people in by_name for person in people))))
         for way, people in ways:
@@ -197,6 +215,10 @@ class People:
             None,
             "nobody of the list has this name or number" if self.all else "there is no list of people",
         )
+
+    def named(self, name: str) -> list[Person]:
+        """Return everybody who has this name, first or last name in front."""
+        return [one for one in self.all if name_forms(one.name) & name_forms(name)]
 
     def label(self, person: Person) -> str:
         """Return what somebody without keys may be called: the name, with the number where others have that name."""

@@ -390,6 +390,87 @@ def test_students_keep_the_names_that_the_class_knows_them_by(classroom, capsys)
     assert not (classroom / "submitted" / "ada@uni.example").exists()
 
 
+def test_the_number_of_one_is_not_the_id_of_another(classroom, capsys):
+    """Ada's ID of the school is Bob's ID in Canvas, and each stands in the list of a section."""
+    head = "Student,ID,SIS User ID,Section\n    Points Possible,,,\n"
+    for section, row, file in (
+        ("a", '"Lovelace, Ada",777,12345,A\n', f"lovelaceada_777_1_{EX}.ipynb"),
+        ("b", '"Noyce, Bob",12345,888,B\n', f"noycebob_12345_2_{EX}.ipynb"),
+    ):
+        (classroom.parent / "section.csv").write_text(head + row)
+        archive = pack(classroom.parent / f"{section}.zip", {file: section})
+        people = classroom.parent / "section.csv"
+        _, told = run(capsys, "collect", "--out", classroom, "--canvas", archive, "--students", people)
+        assert "1 submissions: 1 new" in told
+    works = {name: text for name, text in tree(classroom / "submitted").items() if name.endswith("ipynb")}
+    assert works == {f"12345/{EX}/{EX}.ipynb": "a", f"888/{EX}/{EX}.ipynb": "b"}
+
+
+def test_who_went_by_canvas_number_is_the_same_when_a_list_knows_more(classroom, capsys):
+    people, head = classroom.parent / "people.csv", "Student,ID{},Section\n    Points Possible,{}\n"
+    people.write_text(head.format("", ",") + '"Lovelace, Ada",777,A\n')
+    for name in (EX, "ex04_optimizer"):
+        archive = pack(classroom.parent / "canvas.zip", {f"lovelaceada_777_1_{name}.ipynb": name})
+        run(capsys, "collect", "--out", classroom, "--canvas", archive, "--students", people)
+        people.write_text(head.format(",SIS User ID", ",,") + '"Lovelace, Ada",777,s0042,A\n')
+    assert [path.name for path in (classroom / "submitted").iterdir()] == ["777"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "folder", "words"),
+    [
+        (
+            "Zoë Müller",
+            "Zoë Müller_101",
+            "the number is that of Ada Lovelace (ada@uni.example), and the name that of Zoë",
+        ),
+        (
+            "Grace Hopper",
+            "ada@uni.example",
+            "joined by the number alone: the archive says Grace Hopper, the list Ada",
+        ),
+        ("Lovelace Ada", "ada@uni.example", ""),
+        ("Participant 101", "ada@uni.example", ""),
+    ],
+)
+def test_a_number_that_contradicts_the_name_is_told(classroom, capsys, sent, folder, words):
+    _, told = collect_moodle(classroom, capsys, {f"{sent}_101_{PLUGIN}/{EX}.ipynb": "x"})
+    assert [path.name for path in (classroom / "submitted").iterdir()] == [folder]
+    assert words in told and ("joined" in told) == bool(words)
+
+
+def test_an_older_archive_of_canvas_replaces_nothing_newer(classroom, capsys):
+    def collect(*files: str) -> str:
+        archive = pack(classroom.parent / "canvas.zip", {name: name for name in files})
+        return run(capsys, "collect", "--out", classroom, "--canvas", archive, "--assignment", EX)[1]
+
+    old, new = f"lovelaceada_12345_900001_{EX}.ipynb", f"lovelaceada_12345_900002_{EX}-1.IPYNB"
+    collect(new)
+    assert "what is there is newer, and was kept" in collect(old)
+    assert "1 submissions: 1 unchanged" in collect(old, new)
+    assert "a newer attempt took the place" in collect(f"lovelaceada_12345_900003_{EX}-2.ipynb")
+    (path,) = (classroom / "submitted").rglob("*.ipynb")
+    assert "900003" in path.read_text()
+
+
+def test_where_nothing_tells_which_attempt_is_newer_that_is_said(classroom, capsys):
+    path = f"Ada Lovelace_101_{PLUGIN}/{EX}.ipynb"
+    collect_moodle(classroom, capsys, {path: "first"})
+    _, told = collect_moodle(classroom, capsys, {path: "second"})
+    assert "another attempt took the place of the last one" in told and "nothing says which is newer" in told
+
+
+def test_folders_whose_names_differ_in_capitals_are_two_peoples(classroom, capsys):
+    source = classroom.parent / "by mail"
+    for name in ("Max", "max"):
+        (source / name).mkdir(parents=True)
+        (source / name / f"{EX}.ipynb").write_text(name)
+    if len(list(source.iterdir())) == 1:
+        pytest.skip("this disk takes the two for one")
+    run(capsys, "collect", "--out", classroom, "--folder", source)
+    assert tree(classroom / "submitted") == {f"{name}/{EX}/{EX}.ipynb": name for name in ("Max", "max")}
+
+
 def test_hostile_members_are_left_out_and_told_and_the_rest_is_collected(classroom, capsys):
     ada = f"Ada Lovelace_101_{PLUGIN}"
     hostile = {
@@ -510,7 +591,10 @@ def test_a_day_of_the_week_that_is_another_is_told_though_the_time_is_used(class
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({f"lovelaceada_1_2_{EX}.ipynb": "x"}, "no file has a name as moodle writes it"),
+        ({f"lovelaceada_1_2_{EX}.ipynb": "x"}, "it is an archive of canvas: --canvas"),
+        ({"inner.zip": "x"}, "it holds another zip: unpack inner.zip and name that"),
+        ({"inner.txt": "x"}, "no file has a name as moodle writes it"),
+        ({}, "it is empty"),
         ({f"Ada Lovelace_101_{PLUGIN}/work.ipynb": "x"}, "add --assignment NAME"),
         (None, "is no zip archive"),
     ],

@@ -179,6 +179,26 @@ def test_an_assignment_nobody_has_released_can_be_due(tmp_path):
         assert assignment.notebooks
 
 
+@pytest.mark.parametrize("written", ["Zo\u00eb", "Zoe\u0308", "zo\u00eb/", "Zoe\u0308/"])
+@pytest.mark.parametrize("on_disk", ["Zo\u00eb", "Zoe\u0308"])
+def test_a_student_is_the_same_however_the_name_is_written(classroom, on_disk, written):
+    (classroom.submitted / on_disk / NAME).mkdir(parents=True)
+    set_due_date(classroom, NAME, "2027-03-01 12:00 UTC")
+    assert extend(classroom, written, NAME, "never").startswith("Zo\u00eb may hand in")
+    with classroom.gradebook() as gradebook:
+        assert {student.id for student in gradebook.students} == {"ada", "Zo\u00eb"}
+
+
+@pytest.mark.parametrize("name", ["", "/", "..", ".", "ada/ex03_loss", "ben"])
+def test_what_is_no_students_name_enters_nobody(classroom, name):
+    (classroom.submitted / "ada" / NAME).mkdir(parents=True)
+    set_due_date(classroom, NAME, "2027-03-01 12:00 UTC")
+    with pytest.raises(LateError, match=r"there is no student .*; known are ada"):
+        extend(classroom, name, NAME, "never")
+    with classroom.gradebook() as gradebook:
+        assert [student.id for student in gradebook.students] == ["ada"]
+
+
 @pytest.mark.parametrize(
     ("due", "student", "until", "said"),
     [

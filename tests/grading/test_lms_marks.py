@@ -11,7 +11,9 @@ import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 pytest.importorskip("nbgrader", reason="grading stands on nbgrader: pip install -e '.[grading]'")
 
@@ -290,6 +292,53 @@ def test_pages_go_back_under_the_names_that_were_collected(classroom, capsys):
     assert packed == {name: f"the page of {student}" for student, (_, _, name) in originals.items() if name}
     assert "3 pages" in told and "1 say that an explanation waits for you: sean@uni.example" in told
     assert "1 were collected and have no page" in told and "1 came another way and are not in it" in told
+
+
+def test_who_handed_in_something_else_or_cannot_be_graded_now_gets_no_old_page_and_no_old_mark(
+    classroom, capsys
+):
+    room = room_of(classroom)
+    sent = {}
+    for place, student in enumerate(("ada@uni.example", "zoe@uni.example", "Eve Stranger_999")):
+        work = room.submitted / student / EX / f"{EX}.ipynb"
+        work.parent.mkdir(parents=True)
+        work.write_text(nbformat.writes(new_notebook(cells=[new_code_cell(student)])))
+        digest = Grader(room, Options()).finder.find(student, EX).digest
+        write_outcome(room.folder / "outcomes" / student / f"{EX}.json", Outcome(student, EX, digest=digest))
+        page = room.folder / "feedback" / student / f"{EX}.html"
+        page.parent.mkdir(parents=True)
+        page.write_text("a page")
+        original = f"{student}_{place}_assignsubmission_file_{EX}.ipynb"
+        sent[student] = {"lms": "moodle", "original": original, "number": str(place), "who": student}
+    (room.folder / "collected.json").write_text(json.dumps({EX: sent}))
+    table = b"Email address,Grade\nada@uni.example,1\nzoe@uni.example,1\n"
+    assert Grader(room, Options()).outdated(EX) == set()
+    assert export(classroom, capsys, "moodle", table, "--assignment", EX)[1] == (
+        b"Email address,Grade\nada@uni.example,13.25\nzoe@uni.example,0\n"
+    )
+    (room.submitted / "ada@uni.example" / EX / f"{EX}.ipynb").write_text("a web page")
+    unreadable = Outcome("zoe@uni.example", EX, problem="unreadable")
+    write_outcome(room.folder / "outcomes" / "zoe@uni.example" / f"{EX}.json", unreadable)
+    _, filled, told = export(classroom, capsys, "moodle", table, "--assignment", EX)
+    assert filled == table
+    assert "1 have handed in something else since they were graded and stay as they were" in told
+    assert main(["feedback", "--out", str(classroom), "--assignment", EX]) == 0
+    told = capsys.readouterr().out
+    assert "1 have handed in something else since and are not in it; grade first: ada@uni.example" in told
+    assert (
+        "1 could not be graded and are not in it, nor are older pages of theirs: zoe@uni.example (unread"
+        in told
+    )
+    with zipfile.ZipFile(classroom / f"feedback_{EX}.zip") as archive:
+        assert archive.namelist() == [f"Eve Stranger_999_2_assignsubmission_file_{EX}.html"]
+
+
+def test_where_there_is_no_page_and_no_folder_that_is_said(classroom, capsys):
+    assert main(["feedback", "--out", str(classroom), "--assignment", NEXT]) == 2
+    assert f"there is no page of {NEXT} to send; collect and grade first" in capsys.readouterr().err
+    assert not (classroom / f"feedback_{NEXT}.zip").exists()
+    _, _, told = export(classroom, capsys, "moodle", b"Email address,Grade\na@b,\n", "--to", "nowhere/x.csv")
+    assert "there is no folder nowhere to write x.csv into" in told
 
 
 def test_pages_are_brought_up_to_date_before_they_are_packed(tmp_path, capsys):

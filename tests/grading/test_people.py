@@ -40,8 +40,45 @@ def test_keys_stand_in_the_order_in_which_they_name_a_folder(tmp_path):
     assert read_table(path).people() == [
         None,
         None,
-        Person(("ada", "s0042", "12345"), number="12345", name="Lovelace, Ada"),
+        Person(("ada", "s0042"), number="12345", name="Lovelace, Ada"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "is_key"),
+    [("Participant 101", False), ("참가자 101", False), ("参与者101", False), ("s101", True), ("101", True)],
+)
+def test_a_participants_number_is_no_key_in_any_script(tmp_path, number, is_key):
+    path = tmp_path / "people.csv"
+    path.write_text(f"Identifier,Full name\n{number},Ada Lovelace\n", encoding="utf-8")
+    (person,) = read_table(path).people()
+    assert person.keys == ((number,) if is_key else ()) and person.number == "101"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Última modificación (entrega),Última modificación (calificación)",
+        "Dernière modification (travail remis),Dernière modification (note)",
+        "Last modified (submission),Last modified (grade)",
+    ],
+)
+def test_in_any_language_the_first_time_of_the_worksheet_is_that_of_handing_in(tmp_path, header):
+    path = tmp_path / "people.csv"
+    rows = "12,ada@u.example,2025-03-02 23:59,2025-03-09 10:00\n13,zoe@u.example,-,2025-03-09 10:00\n"
+    path.write_text(f"Numerus,Litterae,{header}\n{rows}", encoding="utf-8")
+    assert [one.handed_in for one in read_table(path).people()] == ["2025-03-02 23:59", "-"]
+    path.write_text(
+        f"Numerus,Litterae,Course (2025),Course (2026)\n{rows.replace('2025', 'a')}", encoding="utf-8"
+    )
+    assert [one.handed_in for one in read_table(path).people()] == ["", ""]
+
+
+def test_a_picture_in_a_cell_makes_a_table_no_less_a_table(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text(f"Email address,Online text\n{ADA},{'A' * 500_000}\n")
+    (person,) = read_table(path).people()
+    assert person.keys == (ADA,)
 
 
 @pytest.mark.parametrize("text", ["", "only one line\n", "Colour,Size\nred,3\n", 'Email address\n"\0"\n'])
