@@ -827,10 +827,11 @@ def _over_budget(check: Check, problem: BudgetProblem, seen: BudgetSeen, shown: 
         check.fail(said, None, EACH_COUNTS, section="batches")
     said = f"{shown:,} images were used for training, and the budget is {most:,}."
     if seen.num_copies:
-        check.fail(f"{said} {seen.num_copies:,} of them went through a copy of the model.", None, EACH_COUNTS)
+        said += f" {seen.num_copies:,} of them went through a copy of the model."
+        check.fail(said, None, EACH_COUNTS, section="batches")
     if 0 < seen.num_fetched < seen.num_used:
         said += f" The data set was asked for {seen.num_fetched:,}, so the others were made from these, or shown again."
-        check.fail(said, None, EACH_COUNTS)
+        check.fail(said, None, EACH_COUNTS, section="batches")
     # Too many epochs; but twice all those that fit may be two settings as well.
     fitting = most // size * size if size else 0
     if fitting and shown % size == 0 and shown % fitting:
