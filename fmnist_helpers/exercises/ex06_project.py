@@ -832,14 +832,15 @@ def _over_budget(check: Check, problem: BudgetProblem, seen: BudgetSeen, shown: 
     if 0 < seen.num_fetched < seen.num_used:
         said += f" The data set was asked for {seen.num_fetched:,}, so the others were made from these, or shown again."
         check.fail(said, None, EACH_COUNTS, section="batches")
-    # Too many epochs; but twice all those that fit may be two settings as well.
     fitting = most // size * size if size else 0
+    if fitting and shown % size == 0:
+        said += f" These are {shown // size} epochs of {size:,}, and {fitting // size} fit."
+    # Too many epochs; but twice all those that fit may be two settings as well.
     if fitting and shown % size == 0 and shown % fitting:
         hints = Hints(
             "Look at how the number of epochs is computed, and from which of the sizes.",
             "How many images does one epoch use? How many whole epochs fit into the budget, and what about the rest?",
         )
-        said += f" These are {shown // size} epochs of {size:,}, and {fitting // size} fit."
         check.fail(said, "epoch_is_iteration", hints)
     check.fail(said, None, EACH_COUNTS, section="batches")
 
