@@ -217,10 +217,6 @@ class Check:
             self.fail(f"{what} should have {number} parts, and it has {len(seen.items)}.")
         return seen.items
 
-    def parts(self, seen: Seen, what: str, number: int) -> list[Seen]:
-        """Return so many things that came back together: as a tuple, or in a list, which is no worse."""
-        return self.items(seen, what, "list" if seen.is_a("list") else "tuple", number)
-
     # --- its content -------------------------------------------------------------------------------------
 
     def compare(

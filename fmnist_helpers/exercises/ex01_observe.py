@@ -195,8 +195,7 @@ def _observe_split(function: Any, given: SplitCall) -> RunSeen:
             errors.append(error)
             raise
 
-    for start_from in (torch.default_generator.manual_seed, np.random.seed, random.seed):
-        start_from(given.start)
+    torch.default_generator.manual_seed(given.start)
     next_number()
     seen, _ = call(split if callable(function) else function, labels, given.num_each, given.seed)
     return RunSeen(seen, _next_numbers(), labels_kept=is_still(labels, before), value_error=bool(errors))

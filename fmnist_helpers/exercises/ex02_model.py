@@ -448,7 +448,7 @@ def judge_confident_results(problem: tuple[PredictionProblem, PredictionProblem]
 
 def _parts(check: Check, given: PredictionProblem, seen: Prediction) -> tuple[Tensor, Tensor]:
     shape = given.images.shape[:1]
-    first, second = check.parts(check.result(seen.call), "the result", 2)
+    first, second = check.items(check.result(seen.call), "the result", "tuple", 2)
     labels = check.tensor(first, shape, "the first part", "int64")
     return labels, check.tensor(second, shape, "the second part", "float32")
 

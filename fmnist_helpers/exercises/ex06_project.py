@@ -617,7 +617,7 @@ def _num_evaluated(notes: Sequence[Note], split: str) -> int:
 def _chosen(problem: ChoiceProblem, seen: ChoiceSeen) -> tuple[Check, int, list[float], float]:
     """Return the place of the chosen rate, the accuracies in the order of the rates, and the test accuracy."""
     check, result = _trained(problem, seen)
-    first, second, third = check.parts(result, "the result", 3)
+    first, second, third = check.items(result, "the result", "tuple", 3)
     place = _place(problem, check.number(first, "the first value, the best rate,"))
     if place is None:
         check.fail(f"the first value is {first.shown}, which is not one of the learning rates.")
@@ -822,27 +822,17 @@ def judge_train_within_budget(
 
 def _over_budget(check: Check, problem: BudgetProblem, seen: BudgetSeen, shown: int) -> NoReturn:
     most, size = problem.max_images, len(problem.train.labels)
-    if seen.stopped == "images":
-        said = f"more than {2 * most:,} images were used for training, and the budget is {most:,}."
-        check.fail(said, None, EACH_COUNTS, section="batches")
-    said = f"{shown:,} images were used for training, and the budget is {most:,}."
-    if seen.num_copies:
-        said += f" {seen.num_copies:,} of them went through a copy of the model."
-        check.fail(said, None, EACH_COUNTS, section="batches")
-    if 0 < seen.num_fetched < seen.num_used:
-        said += f" The data set was asked for {seen.num_fetched:,}, so the others were made from these, or shown again."
-        check.fail(said, None, EACH_COUNTS, section="batches")
-    fitting = most // size * size if size else 0
-    if fitting and shown % size == 0:
-        said += f" These are {shown // size} epochs of {size:,}, and {fitting // size} fit."
-    # Too many epochs; but twice all those that fit may be two settings as well.
-    if fitting and shown % size == 0 and shown % fitting:
-        hints = Hints(
-            "Look at how the number of epochs is computed, and from which of the sizes.",
-            "How many images does one epoch use? How many whole epochs fit into the budget, and what about the rest?",
-        )
-        check.fail(said, "epoch_is_iteration", hints)
-    check.fail(said, None, EACH_COUNTS, section="batches")
+    told = f"more than {2 * most:,}" if seen.stopped == "images" else f"{shown:,}"
+    said = f"{told} images were used for training, and the budget is {most:,}."
+    if seen.stopped != "images":
+        if seen.num_copies:
+            said += f" {seen.num_copies:,} of them went through a copy of the model."
+        elif 0 < seen.num_fetched < seen.num_used:
+            said += f" The data set was asked for {seen.num_fetched:,}, so the others were made from these, "
+            said += "or shown again."
+        elif size and shown % size == 0:
+            said += f" These are {shown // size} epochs of {size:,}, and {most // size} fit."
+    check.fail(said, "epoch_is_iteration", EACH_COUNTS)
 
 
 def _explain_unmoved(check: Check, seen: BudgetSeen) -> NoReturn:

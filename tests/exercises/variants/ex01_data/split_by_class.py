@@ -285,7 +285,7 @@ def split_by_class(labels, num_each, seed):
     return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()
 
 
-# %% wrong: none | NumPy's global random state was not the same | split_by_class-seed
+# %% correct: NumPy's global source is seeded, which the task does not forbid
 def split_by_class(labels, num_each, seed):
     import numpy
 
@@ -299,7 +299,7 @@ def split_by_class(labels, num_each, seed):
     return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()
 
 
-# %% wrong: none | Python's global random state was not the same | split_by_class-seed
+# %% correct: Python's global source is seeded, which the task does not forbid
 def split_by_class(labels, num_each, seed):
     import random
 

@@ -266,7 +266,7 @@ def confident_predictions(model, images, threshold):
     raise NotImplementedError()
 
 
-# %% correct: a list of two tensors
+# %% wrong: none | the result should be tuple, and it is list | confident_predictions-results
 def confident_predictions(model, images, threshold):
     found = model.training
     model.eval()
@@ -285,7 +285,7 @@ def confident_predictions(model, images, threshold):
         probabilities, labels = model(images).softmax(dim=1).max(dim=1)
     model.train(found)
     labels[probabilities < threshold] = -1
-    return [labels, probabilities, probabilities < threshold]
+    return labels, probabilities, probabilities < threshold
 
 
 # %% wrong: none | the gradients in .grad of the parameters were changed | confident_predictions-modes

@@ -342,7 +342,7 @@ def choose_and_test(learning_rates, make_model, train, train_loader, valid_loade
     return best, valid, fmnist_helpers.test_loop(test_loader, model, loss_fn, verbose=False).accuracy
 
 
-# %% correct: a list of three
+# %% wrong: none | the result should be tuple, and it is list | choose_and_test-choice, choose_and_test-test
 def choose_and_test(learning_rates, make_model, train, train_loader, valid_loader, test_loader):
     loss_fn, models, valid = nn.CrossEntropyLoss(), {}, {}
     for rate in learning_rates:

@@ -152,7 +152,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
         fmnist_helpers.train_loop(train_loader, model, nn.CrossEntropyLoss(), optimizer, verbose=False)
 
 
-# %% wrong: none | more than 25,000 images were used
+# %% wrong: epoch_is_iteration | more than 25,000 images were used
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
@@ -239,7 +239,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
             optimizer.step()
 
 
-# %% wrong: none | 26,000 images were used for training, and the budget is 19,000
+# %% wrong: epoch_is_iteration | 26,000 images were used for training, and the budget is 19,000
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
@@ -250,7 +250,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
         fmnist_helpers.train_loop(train_loader, model, nn.CrossEntropyLoss(), optimizer, verbose=False)
 
 
-# %% wrong: none | more than 25,000 images were used
+# %% wrong: epoch_is_iteration | more than 25,000 images were used
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
@@ -282,7 +282,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
             optimizer.step()
 
 
-# %% wrong: none | The data set was asked for 12,000, so the others were made from these
+# %% wrong: epoch_is_iteration | The data set was asked for 12,000, so the others were made from these
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
@@ -297,7 +297,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
             optimizer.step()
 
 
-# %% wrong: none | These are 8 epochs of 3,000, and 4 fit
+# %% wrong: epoch_is_iteration | These are 8 epochs of 3,000, and 4 fit
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
@@ -314,7 +314,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
     model.load_state_dict(max(found, key=lambda pair: pair[0])[1])
 
 
-# %% wrong: none | of them went through a copy of the model
+# %% wrong: epoch_is_iteration | of them went through a copy of the model
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
