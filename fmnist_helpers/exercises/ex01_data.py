@@ -59,6 +59,17 @@ STEP_BY_STEP = Hints(
     "Take one place and two training images with the bytes 0 and 51 there. What are they between 0 and 1, what is "
     "their mean, and what becomes of a byte of 255 at this place?",
 )
+SMALL = 3, 5
+"""Height and width of the images in a problem of few pixels."""
+ANY_SIZE = Hints(
+    "Look for a number in your code that is only right for images of 28 by 28 pixels, and for width and height.",
+    "The shape of what you get says how many images there are, how high and how wide. Which of your numbers could be "
+    "read from it?",
+)
+WHICH_NUMBER = Hints(
+    "Look at how the deviation is computed: by .std(), or by something else?",
+    "Take the four numbers of the example in the task. Does your deviation come out as 0.163, or as 0.141?",
+)
 IN_PLACE = Hints(
     "Look for a line that writes into a tensor: an operation with a trailing underscore, or -=.",
     "Somebody else may still need these bytes. Which of your lines makes a new tensor, and which does not?",
@@ -84,15 +95,25 @@ def check_normalise_by(
     Raises:
         CheckFailed: with the likely belief.
     """
-    problem = normalise_problem(num_train, num_others, seed)
-    seen = observe_normalise_by(function, problem)
-    conclude("normalise_by", lambda: judge_normalise_by(problem, seen))
+    # Where there are few pixels, it shows by which number the squares are divided.
+    problems = normalise_problem(num_train, num_others, seed), normalise_problem(3, 2, seed, *SMALL)
+    seen = [observe_normalise_by(function, problem) for problem in problems]
+
+    def judged() -> str:
+        lines = [judge_normalise_by(*both) for both in zip(problems, seen, strict=True)]
+        return f"{lines[0]}; and images of {SMALL[0]} by {SMALL[1]} pixels"
+
+    conclude("normalise_by", judged)
 
 
-def normalise_problem(num_train: int, num_others: int, seed: int) -> NormaliseProblem:
+def normalise_problem(
+    num_train: int, num_others: int, seed: int, height: int = 28, width: int = 28
+) -> NormaliseProblem:
     """Return dark images for training; bright ones, a single one, and the training images to be normalised."""
     generator = torch.Generator().manual_seed(seed)
-    dark, bright = (array(_noise(*kind, generator)) for kind in ((num_train, 3.0), (num_others, 0.6)))
+    dark, bright = (
+        array(_noise(*kind, height, width, generator)) for kind in ((num_train, 3.0), (num_others, 0.6))
+    )
     return NormaliseProblem(dark, [bright, array(bright.tensor()[:1].byte()), dark])
 
 
@@ -102,7 +123,7 @@ def judge_normalise_by(problem: NormaliseProblem, seen: NormaliseSeen) -> str:
     if len(seen.uses) != len(problem.batches):
         check.fail(INCOMPLETE)
     for batch, use in zip(problem.batches, seen.uses, strict=True):
-        result = _result_of_bytes(check, use.call)
+        result = _result_of_bytes(check, use.call, batch.shape)
         for kept, what in ((use.train_kept, "training images"), (use.images_kept, "images")):
             if not kept:
                 check.fail(f"the {what} that were handed over were changed in place.", hints=IN_PLACE)
@@ -111,13 +132,17 @@ def judge_normalise_by(problem: NormaliseProblem, seen: NormaliseSeen) -> str:
     return f"{problem.batches[0].shape[0]} images, a single one, and the training images themselves"
 
 
-def _result_of_bytes(check: Check, call: Call) -> Seen:
+def _result_of_bytes(check: Check, call: Call, given: list[int]) -> Seen:
     try:
         return check.result(call)
     except CheckFailed as failure:
-        if call.raised is None or not re.search(NO_FLOATS, call.raised.message):
+        if call.raised is None or call.raised.unwritten:
             raise
-        check.fail(failure.seen, "bytes_are_floats")
+        if re.search(NO_FLOATS, call.raised.message):
+            check.fail(failure.seen, "bytes_are_floats")
+        if given[1:] == [28, 28]:
+            raise
+        check.fail(f"for images of shape {tuple(given)} {failure.seen}", hints=ANY_SIZE)
 
 
 def _floats(check: Check, seen: Seen, given: list[int]) -> Tensor:
@@ -145,8 +170,19 @@ def _judge_pixels(check: Check, found: Tensor, pixels: Tensor, train: Tensor) ->
         *_of_other_images(pixels, train),
         *_of_bytes(pixels, mean, deviation),
         *_of_a_step(pixels, train, mean, deviation),
+        *_of_a_count(pixels, train),
     )
     check.compare(found, right, likely, _otherwise(found, right, pixels, mean), 1e-3)
+
+
+def _of_a_count(pixels: Tensor, train: Tensor) -> Iterator[Wrong]:
+    """Give what comes of squares that are divided by another number; of many pixels that makes no difference."""
+    number, whole = train.numel(), train.std(correction=0)
+    seen = (
+        f"the deviation came from squares divided by their number, {number}; .std() divides by {number - 1}."
+    )
+    for mean in (train.mean(dim=0), train.mean()):
+        yield Wrong((pixels - mean) / whole, seen, None, WHICH_NUMBER)
 
 
 def _of_other_images(pixels: Tensor, train: Tensor) -> Iterator[Wrong]:
@@ -220,12 +256,12 @@ def _otherwise(found: Tensor, right: Tensor, pixels: Tensor, mean: Tensor) -> Wr
     return Wrong(None, seen, None, STEP_BY_STEP)
 
 
-def _noise(number: int, power: float, generator: torch.Generator) -> Tensor:
-    """Bytes of shape (number, 28, 28): a large power makes dark images; images and rows differ in brightness."""
+def _noise(number: int, power: float, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """Bytes of images: a large power makes dark ones; images and rows differ in brightness."""
     brightness = 0.5 + torch.rand(number, 1, 1, generator=generator) / 2
-    rows = torch.linspace(0.4, 1, 28)[:, None]
-    images = 255.9 * torch.rand(number, 28, 28, generator=generator) ** power * brightness * rows
-    images[:, 0, 0], images[:, 27, 27] = 0, 255
+    rows = torch.linspace(0.4, 1, height)[:, None]
+    images = 255.9 * torch.rand(number, height, width, generator=generator) ** power * brightness * rows
+    images[:, 0, 0], images[:, -1, -1] = 0, 255
     return images.byte()
 
 
@@ -269,9 +305,13 @@ def check_make_loaders_of(
 
 
 def loaders_problem(num_train: int, num_test: int, batch_size: int, seed: int) -> LoadersProblem:
-    """Return numbered samples, and three runs: two with the same seed, and one with another."""
+    """Return numbered samples, and four runs: two with the same seed, one with another, and again the first one.
+
+    In the last one a second pair of loaders, with the other seed, is made before the first pair is read.
+    """
     test = range(FIRST_TEST_SAMPLE, FIRST_TEST_SAMPLE + num_test)
     runs = [LoadersRun(seed + other, seed + 77 * draws, draws) for other, draws in ((0, 1), (0, 2), (1, 1))]
+    runs.append(LoadersRun(seed, seed, 1, seed + 1))
     return LoadersProblem(list(range(num_train)), list(test), batch_size, runs)
 
 
@@ -280,7 +320,7 @@ def judge_make_loaders_of(problem: LoadersProblem, seen: RunsSeen) -> str:
     check = Check("make_loaders_of", "shuffling")
     if len(seen.runs) != len(problem.runs):
         check.fail(INCOMPLETE)
-    one, same, other = [_judge_run(check, problem, run) for run in seen.runs]
+    one, same, other, between = [_judge_run(check, problem, run) for run in seen.runs]
     seed = problem.runs[0].seed
     if one != same:
         states, later = (run.next_numbers for run in seen.runs[:2])
@@ -292,6 +332,10 @@ def judge_make_loaders_of(problem: LoadersProblem, seen: RunsSeen) -> str:
     if one[0] == other[0]:
         words = f"the training loaders of the seeds {seed} and {problem.runs[2].seed} gave the same order."
         check.fail(words, hints=USE_OF_SEED)
+    if one != between:
+        words = f"the training loader of seed {seed} gave another order because a second pair, with seed "
+        words += f"{problem.runs[3].second}, was made before it was read."
+        check.fail(words, hints=OWN_SOURCE)
     num_train, num_test = len(problem.train), len(problem.test)
     return f"{num_train} training samples, shuffled and repeatable; {num_test} test samples, in order"
 
@@ -381,8 +425,8 @@ def _some(sizes: list[int]) -> str:
 
 # --- a split by class --------------------------------------------------------------------------------------
 
-SIZES = {1: 9, 4: 3, 5: 14, 8: 6}
-"""Class number → samples: not all numbers occur, and one class is held out as a whole."""
+SIZES = {1: 9, 4: 3, 8: 6, 23: 14}
+"""Class number → samples: not all numbers occur, some are above 9, and one class is held out as a whole."""
 NUM_SEEDS = 60
 
 WHICH_PLACES = Hints(
@@ -488,7 +532,7 @@ WHERE_TO_CUT = Hints(
     "cut?",
 )
 SIDE_EFFECT = Hints(
-    "Look for torch.manual_seed, and for a draw that is not told where to take its random numbers from.",
+    "Look for a seed that is set for everybody, and for a draw that is not told where to take its random numbers from.",
     "Somebody calls your function in the middle of a training. Which random numbers will the training get after that, "
     "with your function and without it?",
 )
@@ -505,7 +549,7 @@ def check_split_by_class_seed(
     Raises:
         CheckFailed: with what was seen.
     """
-    problem = draws_problem(num_each, sizes or {0: 9, 3: 8, 4: 10}, seed)
+    problem = draws_problem(num_each, sizes or {0: 9, 3: 8, 14: 10}, seed)
     seen = observe_split_by_class(function, problem)
     conclude("split_by_class", lambda: judge_split_by_class_seed(problem, seen))
 
@@ -546,7 +590,9 @@ def judge_split_by_class_seed(problem: SplitProblem, seen: RunsSeen) -> str:
     if seen.runs[0].next_numbers.get("PyTorch") != [next_number(generator) for _ in range(2)][1]:
         words = "PyTorch's global random state was not the same after the call."
         check.fail(words, hints=SIDE_EFFECT)
-    return f"{num_seeds} seeds, each with a draw of its own, and nothing else is disturbed"
+    return (
+        f"{num_seeds} seeds, each with a draw of its own, and PyTorch's own random numbers are as they were"
+    )
 
 
 def _labels(sizes: dict[int, int], seed: int) -> list[int]:

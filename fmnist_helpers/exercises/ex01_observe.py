@@ -24,7 +24,7 @@ from fmnist_helpers.exercises.remote import observer
 
 
 class NormaliseProblem(msgspec.Struct, frozen=True):
-    """Images to learn from, and batches of images to be normalised: uint8, shape (N, 28, 28)."""
+    """Images to learn from, and batches of images to be normalised: uint8, shape (N, height, width)."""
 
     train: Array
     batches: list[Array]
@@ -67,6 +67,8 @@ class LoadersRun(msgspec.Struct, frozen=True):
     start: int
     num_draws: int
     """So many numbers are drawn from each of them before an epoch and after each batch."""
+    second: int | None = None
+    """Seed of a second pair that is made before the first one is read, if any is."""
 
 
 class LoadersProblem(msgspec.Struct, frozen=True):
@@ -118,6 +120,8 @@ def _observe_loaders(function: Any, problem: LoadersProblem, run: LoadersRun) ->
     sets = _numbered(problem.train), _numbered(problem.test)
     made, result = call(function, *sets, problem.batch_size, run.seed)
     next_numbers, pair = _next_numbers(), _two_loaders(result)
+    if run.second is not None:
+        call(function, *sets, problem.batch_size, run.second)
     passes = ((0, problem.train), (1, problem.test), (0, problem.train)) if pair else ()
     epochs = [_read(pair[which], len(part), run.num_draws) for which, part in passes]
     return RunSeen(made, next_numbers, epochs)

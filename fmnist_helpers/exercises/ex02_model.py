@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import elu, gelu, leaky_relu
 
-from fmnist_helpers.exercises.check import Check, Hints, Wrong, close, conclude, seeded
+from fmnist_helpers.exercises.check import Check, CheckFailed, Hints, Wrong, close, conclude, seeded
 from fmnist_helpers.exercises.ex02_observe import (
     CountProblem,
     Counts,
@@ -104,21 +104,41 @@ def check_deep_network(network: Callable, *, widths: Sequence[int] = (9, 8, 6, 4
     """Check ``DeepNetwork(widths)``: linear layers with ReLU between them, all registered, logits out.
 
     All widths differ and are above 1, so that the shape of a parameter says to which layer it belongs; the first
-    is a square number.
+    is a square number. A second network gets images that are a pixel wider than high.
 
     Raises:
         CheckFailed: with the likely belief.
     """
-    problem = network_problem(widths, seed)
-    seen = observe_network(network, problem)
-    conclude("DeepNetwork", lambda: judge_deep_network(problem, seen))
-
-
-def network_problem(widths: Sequence[int], seed: int, num_images: int = 12) -> NetworkProblem:
-    """Return noise for parameters, images and slopes, so that pixels and logits are small and large, of both signs."""
-    generator = torch.Generator().manual_seed(seed)
     side = math.isqrt(widths[0])
-    shapes = (_number_of(widths),), (num_images, 1, side, side), (num_images, widths[-1])
+    oblong = [side * (side + 1), *widths[1:]]
+    problems = network_problem(widths, seed), network_problem(oblong, seed, height=side)
+    seen = [observe_network(network, problem) for problem in problems]
+
+    def judged() -> str:
+        line = judge_deep_network(problems[0], seen[0])
+        try:
+            judge_deep_network(problems[1], seen[1])
+        except CheckFailed as failure:
+            if type(failure) is not CheckFailed:
+                raise
+            said = f"for images of height {side} and width {side + 1} {failure.seen}"
+            check = Check(failure.task, failure.section)
+            check.fail(said, failure.belief, Hints(*failure.hints), section=failure.section)
+        return line
+
+    conclude("DeepNetwork", judged)
+
+
+def network_problem(
+    widths: Sequence[int], seed: int, num_images: int = 12, height: int = 0
+) -> NetworkProblem:
+    """Return noise for parameters, images and slopes, so that pixels and logits are small and large, of both signs.
+
+    Without a height the images are square.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    height = height or math.isqrt(widths[0])
+    shapes = (_number_of(widths),), (num_images, 1, height, widths[0] // height), (num_images, widths[-1])
     numbers, images, slopes = (torch.randn(shape, generator=generator) for shape in shapes)
     return NetworkProblem(list(widths), array(numbers / 2), array(3 * images), array(slopes), seed)
 
@@ -494,6 +514,10 @@ def _judge_left(check: Check, training: bool, seen: Prediction) -> None:
     if not all(seen.trainable):
         text = "the model's parameters were left frozen, so it cannot be trained any more."
         check.fail(text, hints=AS_FOUND)
-    for kept, what in ((seen.model_kept, "the model's parameters"), (seen.images_kept, "the images")):
+    for kept, what in (
+        (seen.model_kept, "the model's parameters"),
+        (seen.gradients_kept, "the gradients in .grad of the parameters"),
+        (seen.images_kept, "the images"),
+    ):
         if not kept:
             check.fail(f"{what} were changed; a prediction leaves them as they are.", hints=AS_FOUND)

@@ -208,6 +208,8 @@ class Prediction(msgspec.Struct, frozen=True):
     images_kept: bool = True
     model_kept: bool = True
     """Whether the numbers in it are as they were."""
+    gradients_kept: bool = True
+    """The same of ``.grad``, where a training that is under way has gathered something."""
 
 
 class Predictions(msgspec.Struct, frozen=True):
@@ -230,6 +232,8 @@ def _observe_prediction(function: Any, problem: PredictionProblem) -> Prediction
         torch.default_generator.manual_seed(problem.seed)
         model = _given_model(problem)
         modules, tensors = list(model.modules()), [images, *model.parameters()]
+        for parameter in tensors[1:]:
+            parameter.grad = torch.ones_like(parameter)
         before = list(map(copy_of, tensors))
         # It hears every layer there is, so that a copy of the model is heard, too.
         hook = register_module_forward_hook(_listener(passes))
@@ -245,6 +249,9 @@ def _observe_prediction(function: Any, problem: PredictionProblem) -> Prediction
         [tensor.requires_grad for tensor in tensors[1:]],
         kept[0],
         all(kept[1:]),
+        all(
+            is_still(one.grad, torch.ones_like(old)) for one, old in zip(tensors[1:], before[1:], strict=True)
+        ),
     )
 
 

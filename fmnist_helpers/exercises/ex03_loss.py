@@ -58,6 +58,11 @@ SLOPE = Hints(
     "The slope of a logit is the probability, minus one for the true class, divided by the number of samples. "
     "Which of these parts is missing in yours?",
 )
+FLOOR = Hints(
+    "Look at what your code does between the softmax and the logarithm.",
+    "A small number avoids log of 0, and sets a bound to the loss as well. How can the logarithm of a probability be "
+    "written with the logits themselves, so that no probability has to be computed first?",
+)
 FROM_SCRATCH = Hints(
     "Look for a function whose name says loss, cross_entropy, kl_div or log_softmax.",
     "Exponentials, a sum, a logarithm and one number picked from each row are all there is to it.",
@@ -110,6 +115,9 @@ def judge_model_loss(problem: ModelLossProblem, seen: LossesSeen) -> str:
         result = check.result(run.call)
         if "mode" in run.changed:
             told = f"the model was handed over with training = {training}, and came back with another mode."
+            check.fail(told, hints=ONLY_MEASURE, section="modes")
+        if any(mode != training for mode in run.modes):
+            told = f"the model was handed over with training = {training}; it computed its logits in the other mode."
             check.fail(told, hints=ONLY_MEASURE, section="modes")
         _judge_value(check, _scalar(check, run, result), logits.detach(), labels)
         _judge_slopes(check, run, exact, "parameters")
@@ -270,15 +278,29 @@ def judge_cross_entropy(problem: LogitsProblem, seen: LossesSeen) -> str:
         if not large:
             _judge_value(check, value, logits.detach(), labels)
         elif not close(value, loss, 1e-3):
-            check.fail(
-                f"{about[1:]} the loss came out as {value:.4g}; it is {loss.item():.4g}.", "exp_is_harmless"
-            )
+            told = f"{about[1:]} the loss came out as {value:.4g}; it is {loss.item():.4g}."
+            _explain_floor(check, told, value, logits.detach(), labels)
+            check.fail(told, "exp_is_harmless")
         if problem.with_graph:
             loss.backward()
             _judge_slopes(check, run, {"logits": logits.grad}, "logits", about)
     if problem.with_graph:
         return "the gradient is right, and logits of 1000 and -1000 do no harm"
     return "the value is right for several numbers of samples and classes"
+
+
+def _explain_floor(check: Check, told: str, value: float, logits: Tensor, labels: Tensor) -> None:
+    """End the check if samples whose probability is 0 in floats cost what a small number instead of it would."""
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    lost = losses > 200
+    if not lost.any() or losses[~lost].sum() > 1e-3:
+        return
+    cost = value * len(losses) / int(lost.sum())
+    # Numbers from the smallest float up to a twentieth.
+    if 3 < cost < 104:
+        told += f" Each sample whose probability rounds to 0 cost {cost:.3g}, which is -log of {math.exp(-cost):.1g}: "
+        told += "a small number was added before the logarithm, or the probabilities were cut off there."
+        check.fail(told, "exp_is_harmless", FLOOR)
 
 
 def _random_batch(num_samples: int, num_classes: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -302,9 +324,15 @@ def _runs(check: Check, seen: LossesSeen, number: int) -> list[LossSeen]:
 
 def _scalar(check: Check, run: LossSeen, result: Seen) -> float:
     """Return the number in a result; end the check unless it is a tensor of shape (), and all else was let alone."""
-    if ".grad" in run.changed:
+    # Whoever changes the dtype of the parameters changes that of their .grad, too, and has not called backward.
+    if ".grad" in run.changed and "parameters" not in run.changed:
         told = "the function called backward itself: .grad was filled, and the training loop would fill it again."
         check.fail(told, hints=ONLY_MEASURE)
+    if ".grad emptied" in run.changed:
+        told = (
+            "the function emptied .grad: gradients that the loop had gathered from earlier batches are gone."
+        )
+        check.fail(told, hints=ONLY_MEASURE, section="accumulation")
     if run.changed:
         check.fail(f"what was handed over was changed: {', '.join(run.changed)}.", hints=ONLY_MEASURE)
     if result.number is not None and result.array is None:

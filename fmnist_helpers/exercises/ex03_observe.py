@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
 from fmnist_helpers.exercises.observation import Array, Call, Seen
@@ -50,11 +51,14 @@ class LossSeen(msgspec.Struct, frozen=True):
     slopes: Call | None = None
     """``torch.autograd.grad`` of the result by parameters or logits: a tuple of tensors, None where nothing leads."""
     changed: list[str] = []
-    """What of the things handed over is no longer as it was; ``.grad`` if one was filled."""
+    """What of the things handed over is no longer as it was; ``.grad`` if one was filled, ``.grad emptied`` if the
+    gradients that were there are gone."""
     operations: list[str] = []
     """PyTorch's functions that took part, in the order of their first use."""
     entered: Seen | None = None
     """Logits and labels as they entered PyTorch's cross-entropy the last time."""
+    modes: list[bool] = []
+    """``training`` of the model's linear layers, and of copies of them, while they computed."""
 
 
 class LossesSeen(msgspec.Struct, frozen=True):
@@ -99,13 +103,32 @@ def _measure_model(function: Callable, problem: ModelLossProblem, training: bool
     model = model_of(problem).train(training)
     images, labels = as_tensor(problem.images), as_tensor(problem.labels)
     modules, parameters = list(model.modules()), list(model.parameters())
+    # Between two batches of a group the loop still needs the gradients of the first.
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
 
     def handed() -> dict[str, list[Tensor | None]]:
         modes = torch.tensor([module.training is True for module in modules])
         of_model = {"parameters": parameters, ".grad": [one.grad for one in parameters], "mode": [modes]}
         return {"images": [images], "labels": [labels], **of_model}
 
-    return _measure(function, (model, images, labels), handed, parameters)
+    modes: list[bool] = []
+
+    def heard(module: nn.Module, _: Any) -> None:
+        # A loss may be a module as well, and has a mode of its own; but only the model has linear layers.
+        if type(module) is nn.Linear and len(modes) < MOST_OPERATIONS:
+            modes.append(module.training is True)
+
+    hook = register_module_forward_pre_hook(heard)
+    try:
+        seen = _measure(function, (model, images, labels), handed, parameters)
+    finally:
+        hook.remove()
+    seen = msgspec.structs.replace(seen, modes=modes)
+    if ".grad" in seen.changed and all(one.grad is None or not one.grad.any() for one in parameters):
+        emptied = [".grad emptied" if name == ".grad" else name for name in seen.changed]
+        seen = msgspec.structs.replace(seen, changed=emptied)
+    return seen
 
 
 def _measure_logits(function: Callable, numbers: Array, classes: Array, with_graph: bool) -> LossSeen:

@@ -59,7 +59,8 @@ class Evaluated(msgspec.Struct, frozen=True):
     call: Call
     events: list[Event] = []
     changed: list[str] = []
-    """What is no longer as it was: ``images``, ``labels``, ``parameters``, ``parameters' requires_grad``."""
+    """What is no longer as it was: ``images``, ``labels``, ``parameters``, ``parameters' requires_grad`` or
+    ``gradients in .grad``, which were there from an earlier batch."""
 
 
 class Trained(msgspec.Struct, frozen=True):
@@ -72,6 +73,8 @@ class Trained(msgspec.Struct, frozen=True):
     parameters: list[Array] = []
     """After the loop; none if they cannot be read any more."""
     graphs_alive: int = 0
+    losses_that_waited: int = 0
+    """How many losses were differentiated only after the next batch had gone through the model."""
 
 
 @observer
@@ -79,13 +82,19 @@ def observe_evaluation(function: Any, problem: Evaluation) -> Evaluated:
     """Run ``function(dataloader, model, *arguments)`` on a model with dropout that is left in training mode."""
     model = _model(problem.samples, DROPOUT).train()
     loader, kept = _loader(problem.samples), _kept(problem.samples)
+    # Whoever evaluates in the middle of a group of batches still needs its gradients.
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
     before = [parameter.detach().clone() for parameter in model.parameters()]
+    slopes = [torch.ones_like(values) for values in before]
     trace, seen = _traced(function, loader, model, *problem.arguments)
     changed = _changed(kept, loader)
     if not _same(before, list(model.parameters())):
         changed.append("parameters")
     elif not all(parameter.requires_grad for parameter in model.parameters()):
         changed.append("parameters' requires_grad")
+    elif not _same(slopes, [parameter.grad for parameter in model.parameters()]):
+        changed.append("gradients in .grad")
     return Evaluated(seen, events(trace)[:MOST_EVENTS], changed)
 
 
@@ -106,7 +115,14 @@ def observe_training(function: Any, problem: Training) -> Trained:
         parameters = arrays(model.parameters())
     except Exception:
         parameters = []
-    return Trained(seen, events(trace)[:MOST_EVENTS], _changed(kept, loader), parameters, trace.graphs_alive)
+    return Trained(
+        seen,
+        events(trace)[:MOST_EVENTS],
+        _changed(kept, loader),
+        parameters,
+        trace.graphs_alive,
+        trace.losses_that_waited,
+    )
 
 
 def _traced(function: Any, loader: DataLoader, model: nn.Module, *arguments: Any) -> tuple[Trace, Call]:

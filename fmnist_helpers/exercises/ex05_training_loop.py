@@ -40,6 +40,8 @@ from fmnist_helpers.exercises.toy import NUM_CLASSES, small_dataset, small_model
 RATE, MOMENTUM, SMOOTHING = 0.5, 0.9, 0.1
 """Momentum, so that only the right gradients will do; label smoothing, so that only the loss handed over will."""
 MORE_CLASSES = NUM_CLASSES + 2
+ABSENT = 1
+"""A class in the middle that has no sample where more classes are asked for."""
 MOST_ATTEMPTS = 200
 RANKS = torch.tensor([0.5, 0.25, 0.15, 0.1])
 """How often a sample's label has the largest logit of the four, the second largest, and so on."""
@@ -47,6 +49,15 @@ RANKS = torch.tensor([0.5, 0.25, 0.15, 0.1])
 COUNTING = Hints(
     "Look at what you add up for each batch, and at what you divide by at the end.",
     "Take the second batch alone and work out by hand what it should add to your counts.",
+)
+WHICH_GUESSES = Hints(
+    "Look at the line that picks classes from the logits: how many of each row does it pick, and which ones?",
+    "Take one image with the logits 3, 1, 2, 0. Which two classes are its guesses?",
+)
+OWN_PLACE = Hints(
+    "Look at which classes your code goes through, and at the place where each result is put.",
+    "The labels 0, 0, 2 hold two classes. At which places of the result do their accuracies belong, and what stands "
+    "between them?",
 )
 WHICH_MODEL = Hints(
     "Follow one batch through your loop: images, logits, loss, backward, step.",
@@ -93,8 +104,12 @@ def check_accuracy_by_class(
     Raises:
         CheckFailed: with what was seen, and the belief that it shows.
     """
-    samples = _telling_samples(num_samples, batch_size, seed, _wrong_classes, _accuracies)
-    problems = [Evaluation(samples, [number]) for number in (NUM_CLASSES, MORE_CLASSES)]
+    problems = [
+        Evaluation(
+            _telling_samples(num_samples, batch_size, seed, _wrong_classes, _accuracies, absent), [number]
+        )
+        for number, absent in ((NUM_CLASSES, None), (MORE_CLASSES, ABSENT))
+    ]
     seen = [observe_evaluation(function, problem) for problem in problems]
     conclude("accuracy_by_class", lambda: judge_accuracy_by_class(problems, seen))
 
@@ -127,7 +142,7 @@ def judge_accuracy_by_class(problems: Sequence[Evaluation], seen: Sequence[Evalu
             _judge_number_of_images(check, samples, one)
             otherwise = Wrong(values, _first_difference(samples, values, right), None, COUNTING)
             check.compare(values, right, _wrong_classes(samples, num_classes), otherwise)
-    return f"{NUM_CLASSES} classes, and {MORE_CLASSES} with two of them empty"
+    return f"{NUM_CLASSES} classes, and {MORE_CLASSES} with three of them empty, one in the middle"
 
 
 def _judge_switches(check: Check, seen: Evaluated) -> None:
@@ -180,7 +195,13 @@ def _wrong_shares(samples: Samples) -> Iterator[Wrong]:
     yield Wrong(mean(hits[:last]), "the short last batch was left out.", None, COUNTING)
     for number in (1, 3):
         said = f"top-{number} accuracy came back; top-two is asked for."
-        yield Wrong((ranks < number).double().mean(), said)
+        yield Wrong((ranks < number).double().mean(), said, None, WHICH_GUESSES)
+    said = "the share of samples whose label has one of the two smallest logits came back; the largest are asked for."
+    yield Wrong(1 - right, said, None, WHICH_GUESSES)
+    said = (
+        "the share of samples whose label has the second largest logit came back; the largest counts as well."
+    )
+    yield Wrong((ranks == 1).double().mean(), said, None, WHICH_GUESSES)
     for digits in (2, 3, 4):
         said = f"the result was rounded to {digits} decimals; it is asked for as it is."
         yield Wrong(round(right, digits), said)
@@ -201,16 +222,28 @@ def _wrong_classes(samples: Samples, num_classes: int = MORE_CLASSES) -> Iterato
     shares = torch.bincount(labels[hits], minlength=num_classes) / len(labels)
     yield Wrong(shares, said, None, COUNTING)
     losses = functional.cross_entropy(logits, labels, reduction="none")
+    right = _by_class(hits, samples, num_classes)
+    occur = [value for value in right if not math.isnan(value)]
+    packed = occur + (num_classes - len(occur)) * [math.nan]
+    if not close(packed, right):
+        said = "the accuracies stand one after the other, as if no class between them were absent: each belongs at "
+        yield Wrong(packed, f"{said}the place of its class.", None, OWN_PLACE)
     said = "each class got its mean loss, not its accuracy."
     yield Wrong(_by_class(losses, samples, num_classes), said, "accuracy_is_loss")
 
 
 def _telling_samples(
-    num_samples: int, batch_size: int, seed: int, wrong: Callable[[Samples], Iterator[Wrong]], right: Callable
+    num_samples: int,
+    batch_size: int,
+    seed: int,
+    wrong: Callable[[Samples], Iterator[Wrong]],
+    right: Callable,
+    absent: int | None = None,
 ) -> Samples:
     """Return samples for which every likely mistake shows, if some are found in time.
 
     The model is a random straight one, so it chooses every class; a label is the class that it ranks first to fourth.
+    No sample is of the class ``absent``: those that would be get the class that the model ranks next.
     """
     for attempt in range(MOST_ATTEMPTS):
         generator = torch.Generator().manual_seed(seed + 10_000 * attempt)
@@ -222,9 +255,14 @@ def _telling_samples(
         ranks = torch.multinomial(RANKS, num_samples, replacement=True, generator=generator)
         order = _logits(parameters, images).argsort(dim=1, descending=True)
         labels = order.gather(1, ranks[:, None])[:, 0]
+        if absent is not None:
+            following = order.gather(1, (ranks[:, None] + 1) % NUM_CLASSES)[:, 0]
+            labels = torch.where(labels == absent, following, labels)
         samples = Samples(array(images), array(labels), batch_size, arrays(parameters))
         cases = list(wrong(samples))
-        apart = [case.value for case in cases if case.belief] + [right(samples)]
+        # Likely mistakes in the guesses name no belief, and still each should be told as what it is.
+        named = [case.value for case in cases if case.belief or case.hints is WHICH_GUESSES]
+        apart = [*named, right(samples)]
         if not any(close(case.value, one) for case in cases for one in apart if case.value is not one):
             break
     return samples
@@ -381,6 +419,10 @@ def judge_every_loss(problem: Training, seen: Trained) -> str:
     if seen.graphs_alive > max(2, 2 * group - 1):
         said = f"{seen.graphs_alive} losses still held their graphs when the next batch came."
         check.fail(said, "summing_is_free")
+    if seen.losses_that_waited:
+        said = f"{seen.losses_that_waited} of {number} losses were differentiated only after the next batch had gone "
+        said += "through the model, so until then their graphs had to be kept."
+        check.fail(said, "summing_is_free")
     if not close(values, losses):
         if not _of(seen, "loss"):
             check.fail("loss_fn was never called.", None, WHICH_MODEL)
@@ -424,6 +466,9 @@ def _diagnose_passes(check: Check, problem: Training, seen: Trained) -> None:
             belief = "last_is_all"
     elif moved and not _of(seen, "step"):
         said = "the optimiser never took a step: the weights were moved without it."
+    elif not moved and all(event.value == 0 for event in backward):
+        said = "losses were differentiated, and all gradients came out as 0: each loss counted with weight 0. Was it "
+        said += "cut off at a bound, or multiplied by 0?"
     elif not moved and len({event.gradient for event in seen.events[seen.events.index(backward[0]) :]}) == 1:
         said = "losses were differentiated, but .grad of the model that was handed over stayed as it was: is it a "
         said += "copy that is trained?"

@@ -68,6 +68,8 @@ class Note(msgspec.Struct, frozen=True):
     """Whether it was the model that was handed over; for ``load``, whether its own tensors were put back."""
     gradient: float | None = None
     """For ``step``: what the optimiser found in ``.grad``."""
+    rate: float | None = None
+    """For ``train``: the learning rate."""
 
 
 def _note(kind: str, **known: Any) -> None:
@@ -196,9 +198,10 @@ def _train_voter(model: nn.Module, train_loader: DataLoader, learning_rate: floa
         raise ValueError(f"{learning_rate} is none of the learning rates")
     model.train()
     splits = sorted({name for images, _ in islice(train_loader, 1000) for name in _splits(images)})
-    _note("train", splits=splits, state=model.scores.tolist())
+    place = model.rates.index(learning_rate)
+    _note("train", splits=splits, state=model.scores.tolist(), rate=float(model.rates[place]))
     with torch.no_grad():
-        model.scores[model.rates.index(learning_rate)] += 1 if splits == ["train"] else 100
+        model.scores[place] += 1 if splits == ["train"] else 100
 
 
 # --- build_model -------------------------------------------------------------------------------------------
@@ -228,7 +231,9 @@ class ModelSeen(msgspec.Struct, frozen=True):
     second: Call | None = None
     """For the same images once more."""
     alone: Call | None = None
-    """For each image by itself."""
+    """For each image by itself, one after the other."""
+    single: Call | None = None
+    """For the first image alone."""
     trainable: dict[str, list[int]] = {}
     """Shapes of the parameters that are trained, by name."""
     num_shared: int = 0
@@ -259,12 +264,14 @@ def _look(built: Call, model: nn.Module, again: Call, other: Any, images: Tensor
     with torch.no_grad():
         second, _ = call(model, images.clone())
         alone, _ = call(lambda: torch.cat([model(image[None]) for image in images.clone()]))
+        single, _ = call(model, images[:1].clone())
     return ModelSeen(
         built,
         again,
         outputs,
         second,
         alone,
+        single,
         {name: list(value.shape) for name, value in model.named_parameters() if value.requires_grad},
         sum(id(parameter) in registered for parameter in shared),
         [list(leaf.shape) for leaf in _leaves(logits) if id(leaf) not in registered],

@@ -76,6 +76,16 @@ PUT_BACK = Hints(
     "A line such as model = best gives the name to another model, and the caller's stays as it is. How do you put the "
     "numbers of one model into another?",
 )
+TEST_AT_THE_END = Hints(
+    "Look at where the third value comes from: which loader was read for it?",
+    "The chosen rate was chosen because its validation accuracy is high, luck included. Which images have had no part "
+    "in the choice?",
+)
+EACH_COUNTS = Hints(
+    "Count the images that one epoch of your function uses, and then how often it does this, for all settings.",
+    "Every image whose loss is differentiated counts, whether it is shown again, turned or shifted, or used to try "
+    "another setting. What does that add up to?",
+)
 COUNT_RIGHT = Hints(
     "Look at how right answers are counted, and by what their number is divided.",
     "Take one batch and count by hand. Then think of all batches, and of which mode the model is in.",
@@ -109,6 +119,7 @@ def judge_build_model(problem: ModelProblem, seen: ModelSeen) -> str:
     logits = check.tensor(outputs, (num_images, 10), "the logits", "float32")
     number = sum(map(math.prod, seen.trainable.values()))
     _judge_parameters(check, seen, outputs.graph, number)
+    check.tensor(_result(check, seen.single), (1, 10), "what the model gives for one image")
     again = [_result(check, call) for call in (seen.second, seen.alone)]
     second, alone = (check.tensor(each, (num_images, 10), "the logits") for each in again)
     if not close(logits, second, 1e-4):
@@ -165,8 +176,8 @@ def _judge_range(check: Check, drawn: Sequence[Drawn]) -> None:
         finite = [rows for gain in gains for rows in _rows(drawn, gain, training)]
         words = _squeezed(*finite[-2:]) if len(finite) > 1 else ""
         if words:
-            said = f"{'in training mode, ' if training else ''}whatever the weights, the ten outputs {words}"
-            check.fail(f"{said}, so they are not logits.", "probabilities_in")
+            said = f"{'in training mode, ' if training else ''}with weights drawn anew, small ones and large ones, the "
+            check.fail(f"{said}ten outputs {words}, so they are not logits.", "probabilities_in")
 
 
 def _rows(drawn: Sequence[Drawn], gain: float, training: bool) -> list[Tensor]:
@@ -189,8 +200,8 @@ def _squeezed(small: Tensor, large: Tensor) -> str:
     if stays_above and stays_below:
         sums = both.sum(dim=1)
         same = close(sums, torch.ones_like(sums), 1e-3)
-        return "add up to 1 for each image" if same else f"lie between {low} and {high}"
-    return f"are never below {low}" if stays_above else f"are never above {high}" if stays_below else ""
+        return "added up to 1 for each image" if same else f"all lay between {low} and {high}"
+    return f"were never below {low}" if stays_above else f"were never above {high}" if stays_below else ""
 
 
 # --- scripted images ---------------------------------------------------------------------------------------
@@ -492,7 +503,7 @@ def _explain_gradients(check: Check, notes: list[Note], batches: int) -> None:
 
 
 @seeded
-def check_choice(function: Callable, *, num_rates: int = 6, batch_size: int = 8, seed: int = 0) -> None:
+def check_choice(function: Callable, *, num_rates: int = 8, batch_size: int = 8, seed: int = 0) -> None:
     """Check how ``choose_and_test`` chooses: fresh models, compared by their validation accuracy.
 
     Raises:
@@ -505,7 +516,7 @@ def check_choice(function: Callable, *, num_rates: int = 6, batch_size: int = 8,
 
 @seeded
 def check_test_discipline(
-    function: Callable, *, num_rates: int = 6, batch_size: int = 8, seed: int = 0
+    function: Callable, *, num_rates: int = 8, batch_size: int = 8, seed: int = 0
 ) -> None:
     """Check how ``choose_and_test`` tests: once, at the end, the chosen model only.
 
@@ -518,21 +529,27 @@ def check_test_discipline(
 
 
 def make_choice_problem(num_rates: int, batch_size: int, seed: int) -> ChoiceProblem:
-    """Give each way of choosing a rate of its own, neither the first nor the last as far as there are enough."""
+    """Give each way of choosing a rate of its own, neither the first nor the last as far as there are enough.
+
+    The first rate is the largest one, so what is largest is not what comes last.
+    """
     inner = list(range(1, num_rates - 1))
     best = inner.pop(seed % len(inner))
     order = [best, *inner] if len(inner) > 2 else [best, 0, *inner, num_rates - 1]
-    roles = dict(zip(("valid", "test", "train", "loss"), order, strict=False))
+    roles = dict(zip(("valid", "test", "train", "loss", "smallest", "worst"), order, strict=False))
     splits = []
     for split, size, base, most in (("train", 30, 16, 24), ("valid", 22, 9, 18), ("test", 26, 12, 20)):
         counts = {place: base + place % 2 for place in range(num_rates)}
         counts |= {best: 16} if split == "test" else {}
+        counts |= {roles["worst"]: base - 3} if split == "valid" and "worst" in roles else {}
         counts[roles.get(split, best)] = most
         logits = {best: 9.0, roles.get("loss"): 0.8}
         answers = {FIRST + place: (number, logits.get(place, 8.0)) for place, number in counts.items()}
         answers |= {SPOILED: (4, 8.0), IN_TRAINING: (7, 8.0)}
         splits.append(_script(split, _labels(size, 10 * seed + len(splits)), answers, batch_size))
-    return ChoiceProblem([0.003 * 4**place for place in range(num_rates)], *splits)
+    *others, largest = [0.003 * 3**place for place in range(num_rates)]
+    others.insert(roles.get("smallest", 1) - 1, others.pop(0))
+    return ChoiceProblem([largest, *others], *splits)
 
 
 def judge_choice(problem: ChoiceProblem, seen: ChoiceSeen) -> str:
@@ -543,7 +560,10 @@ def judge_choice(problem: ChoiceProblem, seen: ChoiceSeen) -> str:
     for note in trainings:
         if any(note.state):
             said = f"a model that was {_history(problem, note.state)} already"
-            check.fail(f"{said} was trained on with another rate.", "train_starts_afresh")
+            place = _place(problem, note.rate)
+            same = place is not None and place < len(note.state) and note.state[place] > 0
+            which = "again with the same rate" if same else "on with another rate"
+            check.fail(f"{said} was trained {which}.", "train_starts_afresh")
         if note.splits != ["train"]:
             tested = "test" in note.splits
             said = f"a model was trained on images of the {'test' if tested else 'validation'} split."
@@ -558,20 +578,40 @@ def judge_choice(problem: ChoiceProblem, seen: ChoiceSeen) -> str:
     hints = Hints(
         "Look at the line that singles out a rate.", "Which number does it compare, and which one wins?"
     )
-    wrong = _wrong_choices(problem, said, chosen)
-    check.compare(best, wanted, wrong, Wrong(None, f"{said}.", None, hints))
+    if best != wanted:
+        reasons = list(_likely_reasons(problem, seen.notes, best))
+        facts = f", and {chosen} {' and '.join(fact for fact, _ in reasons)}" if reasons else ""
+        # Where two reasons lead to the same rate, neither is shown.
+        belief = reasons[0][1] if len(reasons) == 1 else None
+        check.fail(f"{said}{facts}.", belief, None if belief else hints)
     return f"{len(rates)} fresh models, and the best one on the validation split chosen"
 
 
-def _wrong_choices(problem: ChoiceProblem, said: str, chosen: str) -> Iterator[Wrong]:
-    """Yield the places of the rates that are best by something else."""
-    test, train = (_best_rate(problem, split) for split in ("test", "train"))
-    yield Wrong(test, f"{said}, and {chosen} the best test accuracy.", "test_for_choosing")
-    yield Wrong(train, f"{said}, and {chosen} the best training accuracy.", "falling_loss_generalises")
-    losses = [_loss(problem.valid, FIRST + place) for place in range(len(problem.rates))]
-    lowest = losses.index(min(losses))
-    yield Wrong(lowest, f"{said}, and {chosen} the lowest validation loss.", "accuracy_is_loss")
-    yield Wrong(len(losses) - 1, f"{said}; {chosen} came last.", "last_is_best")
+def _likely_reasons(
+    problem: ChoiceProblem, notes: Sequence[Note], place: int
+) -> Iterator[tuple[str, str | None]]:
+    """Yield what may have singled out this rate, in words, with the belief that it would show."""
+    places, rates = range(len(problem.rates)), problem.rates
+    # Who compares models on a split has shown several of them images of it.
+    if place == _best_rate(problem, "test") and _num_evaluated(notes, "test") > 1:
+        yield "has the best test accuracy", "test_for_choosing"
+    if place == _best_rate(problem, "train") and _num_evaluated(notes, "train") > 1:
+        yield "has the best training accuracy", "falling_loss_generalises"
+    if place == min(places, key=lambda one: _loss(problem.valid, FIRST + one)):
+        yield "has the lowest validation loss", "accuracy_is_loss"
+    if place == min(places, key=lambda one: _accuracy(problem.valid, FIRST + one)):
+        yield "has the lowest validation accuracy of all", None
+    if rates[place] == max(rates):
+        yield "is the largest of the rates", None
+    if rates[place] == min(rates):
+        yield "is the smallest of the rates", None
+    if place == places[-1]:
+        yield "came last", "last_is_best"
+
+
+def _num_evaluated(notes: Sequence[Note], split: str) -> int:
+    """Return how many models were shown images of a split."""
+    return len({tuple(note.state) for note in notes if note.kind == "forward" and split in note.splits})
 
 
 def _chosen(problem: ChoiceProblem, seen: ChoiceSeen) -> tuple[Check, int, list[float], float]:
@@ -605,7 +645,11 @@ def _best_rate(problem: ChoiceProblem, split: str) -> int:
 
 
 def _history(problem: ChoiceProblem, scores: Sequence[float]) -> str:
-    rates = [f"{rate:g}" for rate, score in zip(problem.rates, scores, strict=False) if score]
+    rates = [
+        f"{rate:g}" + (f" ({score:g} times)" if 1 < score < 100 else "")
+        for rate, score in zip(problem.rates, scores, strict=False)
+        if score
+    ]
     return f"trained with {' and then with '.join(rates)}" if rates else "not trained"
 
 
@@ -617,10 +661,12 @@ def judge_test_discipline(problem: ChoiceProblem, seen: ChoiceSeen) -> str:
         check.fail("a model was trained on the test split.", "test_for_choosing")
     if not tests:
         as_valid = close(accuracy, _accuracy(problem.valid, FIRST + best))
-        check.fail("no model was evaluated on the test split.", "test_for_choosing" if as_valid else None)
-    models = {tuple(note.state) for note in tests}
-    if len(models) > 1:
-        said = f"{len(models)} models were evaluated on the test split; one may be."
+        said = "no model was evaluated on the test split"
+        said += "; the validation accuracy came back as test accuracy." if as_valid else "."
+        check.fail(said, None, TEST_AT_THE_END, section="test_once")
+    num_models = _num_evaluated(seen.notes, "test")
+    if num_models > 1:
+        said = f"{num_models} models were evaluated on the test split; one may be."
         check.fail(said, "test_for_choosing")
     _judge_order(check, seen.notes)
     times = sum(note.images for note in tests) / problem.test.labels.shape[0]
@@ -756,7 +802,7 @@ def judge_train_within_budget(
         check.fail(f"build_model should return an nn.Module, and it is {built.name}.", section="module")
     shown = seen.num_used or seen.num_fetched
     if seen.stopped == "images" or shown > most:
-        _over_budget(check, f"more than {2 * most:,}" if seen.stopped == "images" else f"{shown:,}", most)
+        _over_budget(check, problem, seen, shown)
     if not seen.stopped:
         _result(check, seen.call)
     if seen.num_like_validation > 0.05 * seen.num_looked_at:
@@ -774,13 +820,19 @@ def judge_train_within_budget(
     return f"{accuracy:.1%} on new garments with {shown:,} of {most:,} images"
 
 
-def _over_budget(check: Check, shown: str, most: int) -> NoReturn:
-    hints = Hints(
-        "Look at how the number of epochs is computed, and from which of the sizes.",
-        "How many images does one epoch use? How many whole epochs fit into the budget, and what happens to the rest?",
-    )
-    said = f"{shown} images were used for training, and the budget is {most:,}."
-    check.fail(said, "epoch_is_iteration", hints)
+def _over_budget(check: Check, problem: BudgetProblem, seen: BudgetSeen, shown: int) -> NoReturn:
+    most, size = problem.max_images, len(problem.train.labels)
+    told = f"more than {2 * most:,}" if seen.stopped == "images" else f"{shown:,}"
+    said = f"{told} images were used for training, and the budget is {most:,}."
+    if seen.stopped != "images":
+        if seen.num_copies:
+            said += f" {seen.num_copies:,} of them went through a copy of the model."
+        elif 0 < seen.num_fetched < seen.num_used:
+            said += f" The data set was asked for {seen.num_fetched:,}, so the others were made from these, "
+            said += "or shown again."
+        elif size and shown % size == 0:
+            said += f" These are {shown // size} epochs of {size:,}, and {most // size} fit."
+    check.fail(said, "epoch_is_iteration", EACH_COUNTS)
 
 
 def _explain_unmoved(check: Check, seen: BudgetSeen) -> NoReturn:

@@ -232,7 +232,7 @@ BELIEFS = {
     ),
     "exp_is_harmless": Belief(
         "exp can take any number",
-        "exp of a large logit is infinite in floats, and infinity divided by infinity is nan",
+        "exp of a large logit is infinite in floats, and exp of one far below the others is 0",
         "cross_entropy",
         "Try your function on logits such as 1000 and look at each step.",
         "What happens to the probabilities if the same number is subtracted from all logits of a row? Which "

@@ -54,6 +54,8 @@ class Trace:
     result: Any = None
     graphs_alive: int = 0
     """Largest number of losses whose graph was still held when the next batch was computed."""
+    losses_that_waited: int = 0
+    """How many losses were differentiated only after the next batch had been computed."""
 
     def of(self, kind: str) -> list[Event]:
         """Return the events of one kind."""
@@ -128,6 +130,7 @@ class _Recorder:
         self.fetched = self.forwards = 0
         self.between = self.inside = False
         self.graphs: weakref.WeakSet[_Differentiated] = weakref.WeakSet()
+        self.passes_recorded = 0
 
     def batch(self) -> int:
         """Return the number of the batch at work.
@@ -211,6 +214,7 @@ class _Recorder:
         self.trace.graphs_alive = max(self.trace.graphs_alive, len(self.graphs))
         self.forwards, self.between = self.forwards + 1, False
         self.add("forward", float(len(images)) if isinstance(images, Tensor) and images.ndim else None, whole)
+        self.passes_recorded += self.trace.events[-1].grad_enabled
 
     def _train(self, original: Callable[..., Any], module: nn.Module, mode: bool = True) -> nn.Module:
         if self.is_the_model(module):
@@ -256,9 +260,15 @@ class _Differentiated:
     """Hangs on a loss and reports when it is differentiated; it lives as long as the loss's graph."""
 
     def __init__(self, recorder: _Recorder) -> None:
-        self.recorder = recorder
+        self.recorder, self.passes, self.batch = recorder, recorder.passes_recorded, recorder.batch()
+        self.counted = False
 
     def __call__(self, gradient: Tensor) -> None:
+        # A batch may be looked at twice, or without a graph; neither makes its loss wait for the next one.
+        later = self.recorder.passes_recorded > self.passes and self.recorder.batch() > self.batch
+        if later and not self.counted:
+            self.counted = True
+            self.recorder.trace.losses_that_waited += 1
         self.recorder.add("backward", _number(gradient))
 
 

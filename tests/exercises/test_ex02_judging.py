@@ -92,7 +92,7 @@ ENTRY = [Seen("str", text="stem", shown="'stem'"), Seen("int", number=50.0, show
         ("network", ["state"], {}, "plain_list", "state_dict() gives 0 numbers"),
         ("network", ["gradients", "result", "items", 0], Seen("NoneType"), None, "no derivative for 1.weight"),
         ("counts", ["whole", "result", "entries", 0], ENTRY, None, "'stem.1' (nn.Linear(9, 5)) is missing"),
-        ("results", ["first", "call", "result"], Seen("list"), None, "should be tuple"),
+        ("results", ["first", "call", "result"], Seen("set"), None, "should be tuple"),
         ("results", ["second", "call", "result", "items", 0, "array", "numbers", 0], -1.0, None, "the threshold 1"),
         ("modes", ["first", "modes"], [False] * 6, "mode_returns", "left in evaluation mode"),
         ("modes", ["second", "passes", 0, "recorded"], True, "eval_stops_gradients", "recorded the computation"),

@@ -109,6 +109,8 @@ def test_likely_wrong_results_are_told_apart(task, seen, belief, words):
     ("reported", "words"),
     [
         ({"changed": [".grad"]}, "backward itself"),
+        ({"changed": [".grad emptied"]}, "emptied .grad"),
+        ({"changed": ["parameters", ".grad"]}, "changed: parameters"),
         ({"changed": ["logits"]}, "changed: logits"),
         ({"operations": ["exp", "kl_div"]}, "PyTorch's own kl_div"),
     ],
@@ -146,7 +148,7 @@ def test_observing_survives_what_is_done_to_what_was_handed_over():
 
     before = torch.get_rng_state()
     seen = observing.observe_model_loss(wreck, MODEL)
-    assert set(seen.runs[0].changed) == {"images", "labels", "parameters", "mode"}
+    assert set(seen.runs[0].changed) == {"images", "labels", "parameters", ".grad", "mode"}
     assert torch.is_grad_enabled() and torch.equal(torch.get_rng_state(), before)
     failure("model_loss", seen)
 

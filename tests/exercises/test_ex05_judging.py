@@ -112,6 +112,7 @@ def test_losses_are_judged_without_running_anything(change, name):
     result = Call("train", result=Seen("list", items=change(seen.call.result.items)))
     assert belief(judge, ACCUMULATED, replace(seen, call=result)) == name
     assert belief(judge, ACCUMULATED, replace(seen, graphs_alive=4)) == "summing_is_free"
+    assert belief(judge, ACCUMULATED, replace(seen, losses_that_waited=2)) == "summing_is_free"
 
 
 class Hostile:

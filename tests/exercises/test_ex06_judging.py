@@ -120,7 +120,12 @@ def test_likely_wrong_uses_of_images_are_told_apart():
     assert changed("test", notes=early).belief == "test_for_choosing"
     assert changed("test", notes=[]).belief is None
     assert changed("choice", notes=[n for n in notes if n.kind != "train"]).belief is None
-    assert changed("budget", num_used=101).belief == "epoch_is_iteration"
+    roomy = msgspec.structs.replace(BUDGET, max_images=130)  # two epochs fit
+    for num_used, words in ((180, "These are 3 epochs of 60, and 2 fit."), (150, "the budget is 130.")):
+        seen = msgspec.structs.replace(stored("budget"), num_used=num_used, num_fetched=num_used)
+        with pytest.raises(CheckFailed) as failure:
+            judging.judge_train_within_budget(roomy, seen, LABELS, 0.0)
+        assert failure.value.belief == "epoch_is_iteration" and failure.value.seen.endswith(words)
     assert changed("budget", num_looked_at=20, num_like_validation=2).belief == "falling_loss_generalises"
     assert "a copy" in changed("budget", moved=0.0, written=False, num_used=60, num_copies=60).seen
     flat = [observing.Drawn(gain, False, array(torch.rand(9, 10))) for gain in (1.0, 10.0)]

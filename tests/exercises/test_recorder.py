@@ -96,6 +96,20 @@ def test_graphs_that_are_held_are_counted(keep, most):
     assert trace.graphs_alive == (most if keep else 0)
 
 
+@pytest.mark.parametrize(("group", "waited"), [(1, 0), (2, 1), (3, 2)])
+def test_losses_that_wait_for_the_next_batch_are_counted(group, waited):
+    def loop(dataloader, model, loss_fn, optimizer):
+        waiting = []
+        for number, (images, labels) in enumerate(dataloader, 1):
+            loss_fn(model(images), labels).item()  # looked at twice, and the first loss is let go
+            waiting.append(loss_fn(model(images), labels))
+            if number % group == 0 or number == len(dataloader):
+                torch.stack(waiting).sum().backward()
+                waiting.clear()
+
+    assert traced(loop)[0].losses_that_waited == waited
+
+
 def test_zero_grad_of_model_and_of_optimizer_both_count():
     def loop(dataloader, model, loss_fn, optimizer):
         model.zero_grad()

@@ -249,3 +249,20 @@ def make_loaders_of(train_set, test_set, batch_size, seed):
 # %% wrong: none | it is not written yet
 def make_loaders_of(train_set, test_set, batch_size, seed):
     raise NotImplementedError()
+
+
+# %% wrong: none | because a second pair, with seed 1, was made before it was read
+GENERATOR = torch.Generator()
+
+
+def make_loaders_of(train_set, test_set, batch_size, seed):
+    GENERATOR.manual_seed(seed)
+    train_loader = DataLoader(train_set, batch_size, shuffle=True, generator=GENERATOR)
+    return train_loader, DataLoader(test_set, batch_size)
+
+
+# %% wrong: none | was made before it was read
+def make_loaders_of(train_set, test_set, batch_size, seed, generator=torch.Generator()):
+    generator.manual_seed(seed)
+    train_loader = DataLoader(train_set, batch_size, shuffle=True, generator=generator)
+    return train_loader, DataLoader(test_set, batch_size)

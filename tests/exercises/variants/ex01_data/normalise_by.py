@@ -18,25 +18,25 @@ def normalise_by(train_images, images):
     train = train_images.double() / 255
     mean_image = train.sum(dim=0) / number
     middle = train.sum() / train.numel()
-    deviation = ((train - middle) ** 2).mean().sqrt()
+    deviation = (((train - middle) ** 2).sum() / (train.numel() - 1)).sqrt()
     return ((images / 255 - mean_image) / deviation).float().reshape(-1, 1, height, width)
 
 
 # %% correct: NumPy
 def normalise_by(train_images, images):
     train = train_images.numpy() / 255
-    pixels = (images.numpy() / 255 - train.mean(axis=0)) / train.std()
+    pixels = (images.numpy() / 255 - train.mean(axis=0)) / train.std(ddof=1)
     return torch.from_numpy(pixels.astype("float32")[:, None])
 
 
 # %% correct: image by image, with a channel from the start
 def scaled(images):
-    return images.view(-1, 1, 28, 28).to(torch.float32).div_(255)
+    return images.view(len(images), 1, *images.shape[1:]).to(torch.float32).div_(255)
 
 
 def normalise_by(train_images, images):
     train = scaled(train_images)
-    mean_image, deviation = train.mean(dim=0), train.flatten().std(correction=0)
+    mean_image, deviation = train.mean(dim=0), train.flatten().std(correction=1)
     return torch.stack([(image - mean_image) / deviation for image in scaled(images)])
 
 
@@ -253,3 +253,36 @@ def normalise_by(train_images, images):
 # %% wrong: none | it is not written yet
 def normalise_by(train_images, images):
     raise NotImplementedError()
+
+
+# %% wrong: none | squares divided by their number, 45; .std() divides by 44
+def normalise_by(train_images, images):
+    train = train_images.numpy() / 255
+    pixels = (images.numpy() / 255 - train.mean(axis=0)) / train.std()
+    return torch.from_numpy(pixels.astype("float32")[:, None])
+
+
+# %% wrong: none | squares divided by their number, 45; .std() divides by 44
+def normalise_by(train_images, images):
+    train = train_images / 255
+    return ((images / 255 - train.mean(dim=0)) / train.std(correction=0)).unsqueeze(1)
+
+
+# %% wrong: none | for images of shape (2, 3, 5) it raised RuntimeError: shape
+def normalise_by(train_images, images):
+    train = train_images / 255
+    return ((images / 255 - train.mean(dim=0)) / train.std()).view(-1, 1, 28, 28)
+
+
+# %% wrong: none | for images of shape (2, 3, 5) it raised RuntimeError: shape
+def normalise_by(train_images, images):
+    train = train_images.reshape(-1, 784) / 255
+    rows = (images.reshape(-1, 784) / 255 - train.mean(dim=0)) / train.std()
+    return rows.reshape(-1, 1, *images.shape[1:])
+
+
+# %% wrong: none | for images of shape (2, 3, 5) the result should have shape (2, 1, 3, 5), and it has (2, 1, 5, 3)
+def normalise_by(train_images, images):
+    number, width, height = images.shape
+    train = train_images / 255
+    return ((images / 255 - train.mean(dim=0)) / train.std()).reshape(number, 1, height, width)

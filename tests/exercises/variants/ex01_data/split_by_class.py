@@ -271,3 +271,55 @@ def split_by_class(labels, num_each, seed):
 # %% wrong: none | it is not written yet
 def split_by_class(labels, num_each, seed):
     raise NotImplementedError()
+
+
+# %% wrong: none | 0 of 14 samples of class 23 were held out | split_by_class-split
+def split_by_class(labels, num_each, seed):
+    generator = torch.Generator().manual_seed(seed)
+    is_held = torch.zeros(len(labels), dtype=torch.bool)
+    for label in range(20):
+        members = (labels == label).nonzero().flatten()
+        if 0 < len(members) < num_each:
+            raise ValueError("too few")
+        is_held[members[torch.randperm(len(members), generator=generator)[:num_each]]] = True
+    return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()
+
+
+# %% correct: NumPy's global source is seeded, which the task does not forbid
+def split_by_class(labels, num_each, seed):
+    import numpy
+
+    numpy.random.seed(seed)
+    is_held = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        members = (labels == label).nonzero().flatten().numpy()
+        if len(members) < num_each:
+            raise ValueError("too few")
+        is_held[torch.from_numpy(numpy.random.permutation(members)[:num_each])] = True
+    return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()
+
+
+# %% correct: Python's global source is seeded, which the task does not forbid
+def split_by_class(labels, num_each, seed):
+    import random
+
+    random.seed(seed)
+    is_held = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        members = (labels == label).nonzero().flatten().tolist()
+        if len(members) < num_each:
+            raise ValueError("too few")
+        is_held[random.sample(members, num_each)] = True
+    return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()
+
+
+# %% wrong: none | held out | split_by_class-split, split_by_class-seed
+def split_by_class(labels, num_each, seed):
+    generator = torch.Generator().manual_seed(seed)
+    is_held = torch.zeros(len(labels), dtype=torch.bool)
+    for label in range(10):
+        members = (labels == label).nonzero().flatten()
+        if 0 < len(members) < num_each:
+            raise ValueError("too few")
+        is_held[members[torch.randperm(len(members), generator=generator)[:num_each]]] = True
+    return (~is_held).nonzero().flatten(), is_held.nonzero().flatten()

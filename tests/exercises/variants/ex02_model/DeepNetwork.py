@@ -391,3 +391,45 @@ class DeepNetwork(nn.Module):
         for layer in self.layers[:-1]:
             values = layer(values).relu()
         return self.layers[-1](values)
+
+
+# %% correct: height and width read from the images
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+
+    def forward(self, images):
+        number, _, height, width = images.shape
+        values = images.reshape(number, height * width)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values)
+
+
+# %% wrong: none | for images of height
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+
+    def forward(self, images):
+        n, _, h, _ = images.shape
+        values = images.reshape(n, h * h)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values)
+
+
+# %% wrong: none | for images of height
+class DeepNetwork(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        self.side = int(widths[0] ** 0.5)
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+
+    def forward(self, images):
+        values = images.reshape(-1, self.side**2)
+        for layer in self.layers[:-1]:
+            values = layer(values).relu()
+        return self.layers[-1](values)

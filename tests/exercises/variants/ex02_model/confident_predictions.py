@@ -264,3 +264,37 @@ def confident_predictions(model, images, threshold):
 # %% wrong: none | it is not written yet
 def confident_predictions(model, images, threshold):
     raise NotImplementedError()
+
+
+# %% wrong: none | the result should be tuple, and it is list | confident_predictions-results
+def confident_predictions(model, images, threshold):
+    found = model.training
+    model.eval()
+    with torch.no_grad():
+        probabilities, labels = model(images).softmax(dim=1).max(dim=1)
+    model.train(found)
+    labels[probabilities < threshold] = -1
+    return [labels, probabilities]
+
+
+# %% wrong: none | the result should have 2 parts, and it has 3 | confident_predictions-results
+def confident_predictions(model, images, threshold):
+    found = model.training
+    model.eval()
+    with torch.no_grad():
+        probabilities, labels = model(images).softmax(dim=1).max(dim=1)
+    model.train(found)
+    labels[probabilities < threshold] = -1
+    return labels, probabilities, probabilities < threshold
+
+
+# %% wrong: none | the gradients in .grad of the parameters were changed | confident_predictions-modes
+def confident_predictions(model, images, threshold):
+    found = model.training
+    model.eval()
+    model.zero_grad()
+    with torch.no_grad():
+        probabilities, labels = model(images).softmax(dim=1).max(dim=1)
+    model.train(found)
+    labels[probabilities < threshold] = -1
+    return labels, probabilities

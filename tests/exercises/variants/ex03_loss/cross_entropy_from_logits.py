@@ -104,7 +104,7 @@ def cross_entropy_from_logits(logits, labels):
     return -probabilities[torch.arange(len(labels)), labels].log().mean()
 
 
-# %% wrong: exp_is_harmless | near 1000 and -1000 in every row the loss came out as | cross_entropy_from_logits-slopes
+# %% wrong: none | a small number was added before the logarithm | cross_entropy_from_logits-slopes
 def cross_entropy_from_logits(logits, labels):
     probabilities = logits.softmax(dim=1) + 1e-12
     return -probabilities[torch.arange(len(labels)), labels].log().mean()
@@ -190,3 +190,17 @@ def cross_entropy_from_logits(logits, labels):
 def cross_entropy_from_logits(logits, labels):
     log_p = logits - logits.logsumexp(dim=1, keepdim=True)
     return -log_p[:, labels].mean()
+
+
+# %% wrong: none | which is -log of 1e-06 | cross_entropy_from_logits-slopes
+def cross_entropy_from_logits(logits, labels):
+    own = logits.softmax(dim=1)[torch.arange(len(labels)), labels]
+    return -own.clamp(min=1e-6).log().mean()
+
+
+# %% wrong: none | which is -log of 1e-09 | cross_entropy_from_logits-slopes
+def cross_entropy_from_logits(logits, labels):
+    largest = logits.max(dim=1, keepdim=True).values
+    shares = (logits - largest).exp()
+    probabilities = shares / shares.sum(dim=1, keepdim=True)
+    return -torch.log(probabilities + 1e-9)[torch.arange(len(labels)), labels].mean()

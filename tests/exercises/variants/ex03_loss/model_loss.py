@@ -138,3 +138,42 @@ def model_loss(model, images, labels):
 # %% wrong: none | None (is a return missing?)
 def model_loss(model, images, labels):
     loss = nn.functional.cross_entropy(model(images), labels)
+
+
+# %% correct: a loss module in its own mode, the layers one by one
+def model_loss(model, images, labels):
+    numbers = images
+    for layer in model:
+        numbers = layer(numbers)
+    return nn.Sequential(nn.LogSoftmax(dim=1))(numbers)[torch.arange(len(labels)), labels].mean().neg()
+
+
+# %% wrong: none | the function emptied .grad
+def model_loss(model, images, labels):
+    model.zero_grad()
+    return nn.functional.cross_entropy(model(images), labels)
+
+
+# %% wrong: none | the function emptied .grad
+def model_loss(model, images, labels):
+    for parameter in model.parameters():
+        parameter.grad.zero_()
+    return nn.functional.cross_entropy(model(images), labels)
+
+
+# %% wrong: none | it computed its logits in the other mode
+def model_loss(model, images, labels):
+    found = model.training
+    model.eval()
+    logits = model(images)
+    model.train(found)
+    return nn.functional.cross_entropy(logits, labels)
+
+
+# %% wrong: none | it computed its logits in the other mode
+def model_loss(model, images, labels):
+    found = model.training
+    model.train()
+    loss = nn.functional.cross_entropy(model(images), labels)
+    model.train(found)
+    return loss

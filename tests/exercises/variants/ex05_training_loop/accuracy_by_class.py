@@ -129,3 +129,40 @@ def accuracy_by_class(dataloader, model, num_classes):
         guesses = torch.cat([model(images).argmax(dim=1) for images, _ in dataloader])
     labels = torch.cat([labels for _, labels in dataloader])
     return {k: (guesses[labels == k] == k).float().mean().item() for k in range(num_classes)}
+
+
+# %% correct: a loop over the classes that occur, each put in its place
+def accuracy_by_class(dataloader, model, num_classes):
+    model.eval()
+    with torch.no_grad():
+        hits = torch.cat([model(images).argmax(dim=1) == labels for images, labels in dataloader])
+    labels = torch.cat([labels for _, labels in dataloader])
+    result = torch.full((num_classes,), float("nan"))
+    for k in labels.unique():
+        result[k] = hits[labels == k].float().mean()
+    return result
+
+
+# %% wrong: none | the accuracies stand one after the other
+def accuracy_by_class(dataloader, model, num_classes):
+    model.eval()
+    with torch.no_grad():
+        hits = torch.cat([model(images).argmax(dim=1) == labels for images, labels in dataloader])
+    labels = torch.cat([labels for _, labels in dataloader])
+    result = torch.full((num_classes,), float("nan"))
+    for place, k in enumerate(labels.unique()):
+        result[place] = hits[labels == k].float().mean()
+    return result
+
+
+# %% wrong: none | the evaluation changed something that it was given: the gradients in .grad
+def accuracy_by_class(dataloader, model, num_classes):
+    right, total = torch.zeros(num_classes), torch.zeros(num_classes)
+    model.eval()
+    model.zero_grad()
+    with torch.no_grad():
+        for images, labels in dataloader:
+            hit = model(images).argmax(dim=1) == labels
+            right += torch.bincount(labels[hit], minlength=num_classes)
+            total += torch.bincount(labels, minlength=num_classes)
+    return right / total

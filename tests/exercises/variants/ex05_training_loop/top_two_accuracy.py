@@ -137,3 +137,52 @@ def top_two_accuracy(dataloader, model):
 # %% wrong: none | it is not written yet
 def top_two_accuracy(dataloader, model):
     raise NotImplementedError()
+
+
+# %% wrong: none | one of the two smallest logits came back
+def top_two_accuracy(dataloader, model):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in dataloader:
+            best = model(images).topk(2, dim=1, largest=False).indices
+            right += (best == labels.unsqueeze(1)).any(dim=1).sum().item()
+            total += len(labels)
+    return right / total
+
+
+# %% wrong: none | top-1 accuracy came back
+def top_two_accuracy(dataloader, model):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in dataloader:
+            right += (model(images).argmax(dim=1) == labels).sum().item()
+            total += len(labels)
+    return right / total
+
+
+# %% wrong: none | the second largest logit came back
+def top_two_accuracy(dataloader, model):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in dataloader:
+            second = model(images).topk(2, dim=1).indices[:, 1]
+            right += (second == labels).sum().item()
+            total += len(labels)
+    return right / total
+
+
+# %% wrong: none | the gradients in .grad
+def top_two_accuracy(dataloader, model):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in dataloader:
+            for parameter in model.parameters():
+                parameter.grad = None
+            best = model(images).topk(2, dim=1).indices
+            right += (best == labels.unsqueeze(1)).any(dim=1).sum().item()
+            total += len(labels)
+    return right / total

@@ -48,7 +48,7 @@ def train_accumulated(dataloader, model, loss_fn, optimizer, num_accumulate):
     return losses
 
 
-# %% correct: clears at the start of each group, keeps the losses of a group in one sum
+# %% correct: clears at the start of each group
 def train_accumulated(dataloader, model, loss_fn, optimizer, num_accumulate):
     model.train()
     losses = []
@@ -300,4 +300,71 @@ def train_accumulated(dataloader, model, loss_fn, optimizer, num_accumulate):
             losses.append(loss.item())
         optimizer.step()
     print("total", total)
+    return losses
+
+
+# %% correct: two forward passes a batch, the first for the record
+def train_accumulated(dataloader, model, loss_fn, optimizer, num_accumulate):
+    model.train()
+    losses, number = [], len(dataloader)
+    optimizer.zero_grad()
+    for index, (images, labels) in enumerate(dataloader):
+        losses.append(loss_fn(model(images), labels).item())
+        size = min(num_accumulate, number - index // num_accumulate * num_accumulate)
+        scaled = loss_fn(model(images), labels) / size
+        scaled.backward()
+        if (index + 1) % num_accumulate == 0 or index + 1 == number:
+            optimizer.step()
+            optimizer.zero_grad()
+    return losses
+
+
+# %% correct: each group's step takes a closure, and the variables hold the last batch's graph
+def train_accumulated(dataloader, model, loss_fn, optimizer, num_accumulate):
+    model.train()
+    batches, losses = list(dataloader), []
+
+    def differentiate(group):
+        optimizer.zero_grad()
+        for images, labels in group:
+            logits = model(images)
+            loss = loss_fn(logits, labels)
+            share = loss / len(group)
+            share.backward()
+            losses.append(loss.item())
+        return share
+
+    for start in range(0, len(batches), num_accumulate):
+        total = optimizer.step(lambda start=start: differentiate(batches[start : start + num_accumulate]))
+    return losses
+
+
+# %% wrong: summing_is_free | differentiated only after the next batch had gone through | train_accumulated-losses
+def train_accumulated(dataloader, model, loss_fn, optimizer, num_accumulate):
+    model.train()
+    batches, losses = list(dataloader), []
+    for start in range(0, len(batches), num_accumulate):
+        group = batches[start : start + num_accumulate]
+        optimizer.zero_grad()
+        parts = torch.stack([loss_fn(model(images), labels) for images, labels in group])
+        parts.mean().backward()
+        optimizer.step()
+        losses += parts.tolist()
+    return losses
+
+
+# %% wrong: summing_is_free | differentiated only after the next batch had gone through | train_accumulated-losses
+def train_accumulated(dataloader, model, loss_fn, optimizer, num_accumulate):
+    model.train()
+    losses, total, waiting = [], 0, 0
+    for number, (images, labels) in enumerate(dataloader, 1):
+        loss = loss_fn(model(images), labels)
+        total, waiting = total + loss, waiting + 1
+        losses.append(loss.item())
+        del loss
+        if waiting == num_accumulate or number == len(dataloader):
+            optimizer.zero_grad()
+            (total / waiting).backward()
+            optimizer.step()
+            total, waiting = 0, 0
     return losses

@@ -208,3 +208,32 @@ def train_clipped(dataloader, model, loss_fn, optimizer, max_norm):
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), max_norm)
         optimizer.step()
+
+
+# %% wrong: none | all gradients came out as 0 | train_clipped-updates
+def train_clipped(dataloader, model, loss_fn, optimizer, max_norm):
+    model.train()
+    losses = []
+    for images, labels in dataloader:
+        optimizer.zero_grad()
+        loss = loss_fn(model(images), labels)
+        loss.clamp(max=max_norm).backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% wrong: none | is it a copy that is trained | train_clipped-updates
+def train_clipped(dataloader, model, loss_fn, optimizer, max_norm):
+    import copy
+
+    twin = copy.deepcopy(model).train()
+    losses = []
+    for images, labels in dataloader:
+        optimizer.zero_grad()
+        loss = loss_fn(twin(images), labels)
+        loss.backward()
+        nn.utils.clip_grad_norm_(twin.parameters(), max_norm)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses

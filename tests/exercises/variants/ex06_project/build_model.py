@@ -95,17 +95,17 @@ def build_model():
     return Stack()
 
 
-# %% wrong: probabilities_in | add up to 1 for each image
+# %% wrong: probabilities_in | added up to 1 for each image
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10), nn.Softmax(dim=1))
 
 
-# %% wrong: probabilities_in | are never below 0
+# %% wrong: probabilities_in | were never below 0
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10), nn.ReLU())
 
 
-# %% wrong: probabilities_in | lie between -1 and 1
+# %% wrong: probabilities_in | all lay between -1 and 1
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10), nn.Tanh())
 
@@ -169,7 +169,7 @@ def build_model():
     return nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 
 
-# %% wrong: probabilities_in | lie between -10 and 10
+# %% wrong: probabilities_in | all lay between -10 and 10
 class Bounded(nn.Module):
     def __init__(self):
         super().__init__()
@@ -183,7 +183,7 @@ def build_model():
     return Bounded()
 
 
-# %% wrong: probabilities_in | in training mode, whatever the weights, the ten outputs add up to 1
+# %% wrong: probabilities_in | the ten outputs added up to 1
 class SoftmaxInTraining(nn.Module):
     def __init__(self):
         super().__init__()
@@ -196,3 +196,22 @@ class SoftmaxInTraining(nn.Module):
 
 def build_model():
     return SoftmaxInTraining()
+
+
+# %% wrong: none | what the model gives for one image should have shape (1, 10), and it has (10,)
+class Squeezed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+    def forward(self, images):
+        return self.layers(images).squeeze()
+
+
+def build_model():
+    return Squeezed()
+
+
+# %% wrong: probabilities_in | with weights drawn anew, small ones and large ones, the ten outputs were never below -0.
+def build_model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10), nn.SiLU())

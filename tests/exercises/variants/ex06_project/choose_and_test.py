@@ -162,7 +162,7 @@ def choose_and_test(learning_rates, make_model, train, train_loader, valid_loade
     return best, valid, fmnist_helpers.test_loop(test_loader, models[best], loss_fn).accuracy
 
 
-# %% wrong: test_for_choosing | no model was evaluated on the test split | choose_and_test-test
+# %% wrong: none | no model was evaluated on the test split; the validation accuracy came back | choose_and_test-test
 def choose_and_test(learning_rates, make_model, train, train_loader, valid_loader, test_loader):
     valid = {}
     for rate in learning_rates:
@@ -307,7 +307,7 @@ def choose_and_test(learning_rates, make_model, train, train_loader, valid_loade
     return best, valid, fmnist_helpers.test_loop(test_loader, model, loss_fn, verbose=False).accuracy
 
 
-# %% wrong: none | the validation accuracy of rate 0.003 should be a Python number, and it is LoopResult
+# %% wrong: none | the validation accuracy of rate 6.561 should be a Python number, and it is LoopResult
 def choose_and_test(learning_rates, make_model, train, train_loader, valid_loader, test_loader):
     loss_fn, models, valid = nn.CrossEntropyLoss(), {}, {}
     for rate in learning_rates:
@@ -340,3 +340,70 @@ def choose_and_test(learning_rates, make_model, train, train_loader, valid_loade
     model, both = make_model(), train_loader.dataset + valid_loader.dataset
     train(model, DataLoader(both, batch_size=8), best)
     return best, valid, fmnist_helpers.test_loop(test_loader, model, loss_fn, verbose=False).accuracy
+
+
+# %% wrong: none | the result should be tuple, and it is list | choose_and_test-choice, choose_and_test-test
+def choose_and_test(learning_rates, make_model, train, train_loader, valid_loader, test_loader):
+    loss_fn, models, valid = nn.CrossEntropyLoss(), {}, {}
+    for rate in learning_rates:
+        models[rate] = make_model()
+        train(models[rate], train_loader, rate)
+        valid[rate] = fmnist_helpers.test_loop(valid_loader, models[rate], loss_fn, verbose=False).accuracy
+    best = max(valid, key=valid.get)
+    return [best, valid, fmnist_helpers.test_loop(test_loader, models[best], loss_fn, verbose=False).accuracy]
+
+
+# %% wrong: none | is the largest of the rates | choose_and_test-choice
+def choose_and_test(learning_rates, make_model, train, train_loader, valid_loader, test_loader):
+    loss_fn, models, valid = nn.CrossEntropyLoss(), {}, {}
+    for rate in learning_rates:
+        models[rate] = make_model()
+        train(models[rate], train_loader, rate)
+        valid[rate] = fmnist_helpers.test_loop(valid_loader, models[rate], loss_fn, verbose=False).accuracy
+    best = max(valid)
+    return best, valid, fmnist_helpers.test_loop(test_loader, models[best], loss_fn, verbose=False).accuracy
+
+
+# %% wrong: none | is the smallest of the rates | choose_and_test-choice
+def choose_and_test(learning_rates, make_model, train, train_loader, valid_loader, test_loader):
+    loss_fn, models, valid = nn.CrossEntropyLoss(), {}, {}
+    for rate in learning_rates:
+        models[rate] = make_model()
+        train(models[rate], train_loader, rate)
+        valid[rate] = fmnist_helpers.test_loop(valid_loader, models[rate], loss_fn, verbose=False).accuracy
+    best = min(valid)
+    return best, valid, fmnist_helpers.test_loop(test_loader, models[best], loss_fn, verbose=False).accuracy
+
+
+# %% wrong: none | has the lowest validation accuracy of all | choose_and_test-choice
+def choose_and_test(learning_rates, make_model, train, train_loader, valid_loader, test_loader):
+    loss_fn, models, valid = nn.CrossEntropyLoss(), {}, {}
+    for rate in learning_rates:
+        models[rate] = make_model()
+        train(models[rate], train_loader, rate)
+        valid[rate] = fmnist_helpers.test_loop(valid_loader, models[rate], loss_fn, verbose=False).accuracy
+    best = min(valid, key=valid.get)
+    return best, valid, fmnist_helpers.test_loop(test_loader, models[best], loss_fn, verbose=False).accuracy
+
+
+# %% wrong: last_is_best | came last | choose_and_test-choice
+def choose_and_test(learning_rates, make_model, train, train_loader, valid_loader, test_loader):
+    loss_fn, models, valid = nn.CrossEntropyLoss(), {}, {}
+    for rate in learning_rates:
+        models[rate] = make_model()
+        train(models[rate], train_loader, rate)
+        valid[rate] = fmnist_helpers.test_loop(valid_loader, models[rate], loss_fn, verbose=False).accuracy
+    best = rate
+    return best, valid, fmnist_helpers.test_loop(test_loader, models[best], loss_fn, verbose=False).accuracy
+
+
+# %% wrong: train_starts_afresh | was trained
+def choose_and_test(learning_rates, make_model, train, train_loader, valid_loader, test_loader):
+    loss_fn, models, valid = nn.CrossEntropyLoss(), {}, {}
+    for rate in learning_rates:
+        models[rate] = make_model()
+        train(models[rate], train_loader, rate)
+        valid[rate] = fmnist_helpers.test_loop(valid_loader, models[rate], loss_fn, verbose=False).accuracy
+    best = max(valid, key=valid.get)
+    train(models[best], train_loader, best)
+    return best, valid, fmnist_helpers.test_loop(test_loader, models[best], loss_fn, verbose=False).accuracy

@@ -211,7 +211,7 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
         fmnist_helpers.train_loop(train_loader, model, nn.CrossEntropyLoss(), optimizer, verbose=False)
 
 
-# %% wrong: probabilities_in | add up to 1 for each image
+# %% wrong: probabilities_in | added up to 1 for each image
 def build_model():
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10), nn.Softmax(dim=1))
 
@@ -280,3 +280,52 @@ def train_within_budget(model, train_loader, valid_loader, max_images):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(images.roll(1, dims=-1)), labels).backward()
             optimizer.step()
+
+
+# %% wrong: epoch_is_iteration | The data set was asked for 12,000, so the others were made from these
+def build_model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def train_within_budget(model, train_loader, valid_loader, max_images):
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(max_images // len(train_loader.dataset)):
+        for images, labels in train_loader:
+            optimizer.zero_grad()
+            both = torch.cat([images, images.flip(3)])
+            nn.functional.cross_entropy(model(both), labels.repeat(2)).backward()
+            optimizer.step()
+
+
+# %% wrong: epoch_is_iteration | These are 8 epochs of 3,000, and 4 fit
+def build_model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def train_within_budget(model, train_loader, valid_loader, max_images):
+    start, found = copy.deepcopy(model.state_dict()), []
+    for rate in (1e-2, 1e-3):  # the whole budget for each setting
+        model.load_state_dict(start)
+        optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+        for _ in range(max_images // len(train_loader.dataset)):
+            fmnist_helpers.train_loop(train_loader, model, nn.CrossEntropyLoss(), optimizer, verbose=False)
+        result = fmnist_helpers.test_loop(valid_loader, model, nn.CrossEntropyLoss(), verbose=False)
+        found.append((result.accuracy, copy.deepcopy(model.state_dict())))
+    model.load_state_dict(max(found, key=lambda pair: pair[0])[1])
+
+
+# %% wrong: epoch_is_iteration | of them went through a copy of the model
+def build_model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def train_within_budget(model, train_loader, valid_loader, max_images):
+    found = []
+    for rate in (1e-2, 1e-3):  # the whole budget for each setting
+        one = copy.deepcopy(model)
+        optimizer = torch.optim.Adam(one.parameters(), lr=rate)
+        for _ in range(max_images // len(train_loader.dataset)):
+            fmnist_helpers.train_loop(train_loader, one, nn.CrossEntropyLoss(), optimizer, verbose=False)
+        result = fmnist_helpers.test_loop(valid_loader, one, nn.CrossEntropyLoss(), verbose=False)
+        found.append((result.accuracy, one.state_dict()))
+    model.load_state_dict(max(found, key=lambda pair: pair[0])[1])
