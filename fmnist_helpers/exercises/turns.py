@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import dis
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
@@ -150,6 +151,11 @@ class Called(Check):
             )
         return self.result(call)
 
+    def one_number(self, seen: Seen, what: str) -> float:
+        """Return a number, also one in a tensor of shape ()."""
+        alone = seen.is_a("Tensor") and seen.array is not None and seen.array.shape == []
+        return seen.array.numbers[0] if alone else self.number(seen, what)
+
     def still_learns(self, parameters: Iterable[Tensor]) -> None:
         """End the check if one of these no longer requires a gradient."""
         if not all(parameter.requires_grad for parameter in parameters):
@@ -231,7 +237,9 @@ def your_turn(function: Callable) -> Callable:
     name = getattr(function, "__name__", None)
     if not callable(function) or name not in turns():
         named = f"there is no task {name!r}" if name else f"{function!r} is no function"
-        raise ValueError(f"{named}; keep the name that the lesson gave to the function: your_turn(name)")
+        keep = "keep the name that the lesson gave to the function"
+        keep += ", and write it with def" if name == "<lambda>" else ""
+        raise ValueError(f"{named}; {keep}: your_turn(name)")
     solution, judge, section = turns()[name]
     if function is solution:
         print(f"{name}: this is the lesson's solution. Run the cell in which you write your own.")
@@ -253,6 +261,9 @@ def your_turn(function: Callable) -> Callable:
 
 def is_unwritten(function: Callable) -> bool:
     """Return whether a function still holds the dots of its task, alone or in place of a value."""
+    function = inspect.unwrap(function)
+    if not hasattr(function, "__code__"):
+        return False  # an object that somebody's decorator made
     steps = [step for step in dis.get_instructions(function) if step.opname not in ("RESUME", "NOP", "CACHE")]
     dots = any(
         one.argval is Ellipsis and following.opname in KEEPS

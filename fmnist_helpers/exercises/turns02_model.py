@@ -67,7 +67,7 @@ def num_parameters(sizes):
 
 @turn(num_parameters, "counting")
 def judge_num_parameters(called: Called) -> str:
-    for sizes in ([4, 3], [5, 4, 2], [784, 512, 512, 10]):
+    for sizes in ([4, 3], [5, 4, 2], [6, 5, 4, 3], [784, 512, 512, 10]):
         found = called.number(called(list(sizes)), "the number of parameters")
         pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
         weights = sum(a * b for a, b in pairs)

@@ -13,7 +13,7 @@ def likelihood_loss(probabilities, labels):
 
 @turn(likelihood_loss, "likelihood")
 def judge_likelihood_loss(called: Called) -> str:
-    probabilities = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.25, 0.25, 0.5], [0.4, 0.5, 0.1]])
+    probabilities = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.25, 0.3, 0.45], [0.35, 0.55, 0.1]])
     labels = torch.tensor([0, 1, 2, 1])
     seen = called(probabilities.clone(), labels.clone())
     shape = tuple(seen.array.shape) if seen.array else None

@@ -168,6 +168,10 @@ def _judge_part(called: Check, part, right, name: str, wrong) -> None:
     )
 
 
+RATE = 0.25
+GIVEN_RATE = f"the steps are those of a rate of 0.1, and {RATE} was handed over as learning_rate."
+
+
 def sgd_step(parameters, learning_rate):
     with torch.no_grad():
         for parameter in parameters:
@@ -181,7 +185,8 @@ def judge_sgd_step(called: Called) -> str:
     parameters = [torch.nn.Parameter(value.clone()) for value in before]
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient.clone()
-    called(parameters, 0.1, may_change=True)
+    # Another list: who puts new tensors into it has not moved the model's. And another rate than the usual one.
+    called(list(parameters), RATE, may_change=True)
     if not all(parameter.requires_grad for parameter in parameters):
         called.fail("the parameters no longer require gradients, so nothing more can be learnt.")
     after = [parameter.detach() for parameter in parameters]
@@ -193,20 +198,21 @@ def judge_sgd_step(called: Called) -> str:
     moved = [one - other for one, other in zip(after, before, strict=True)]
     called.compare(
         moved,
-        [-0.1 * gradient for gradient in gradients],
+        [-RATE * gradient for gradient in gradients],
         [
             Wrong(
                 [0 * gradient for gradient in gradients], "no parameter has moved.", "new_tensor_is_update"
             ),
             Wrong(
-                [0.1 * gradient for gradient in gradients],
+                [RATE * gradient for gradient in gradients],
                 "every parameter has moved uphill: a step goes against the gradient.",
             ),
             Wrong(
                 [-gradient for gradient in gradients],
                 "the steps are as long as the gradients: the learning rate is missing.",
             ),
-            Wrong([-0.1 * gradients[0], 0 * gradients[1]], "only the first parameter has moved."),
+            Wrong([-RATE * gradients[0], 0 * gradients[1]], "only the first parameter has moved."),
+            Wrong([-0.1 * gradient for gradient in gradients], GIVEN_RATE),
         ],
         Wrong(None, "the parameters have moved, and not by the learning rate times the gradient."),
         tolerance=1e-6,
@@ -223,7 +229,7 @@ def momentum_step(parameter, velocity, gradient, learning_rate):
 def judge_momentum_step(called: Called) -> str:
     parameter, velocity = torch.tensor([1.0, -1.0]).double(), torch.zeros(2).double()
     for gradient in torch.tensor([[2.0, 0.5], [1.0, 3.0], [-4.0, 1.0]]).double():
-        seen = called(parameter.clone(), velocity.clone(), gradient.clone(), 0.1)
+        seen = called(parameter.clone(), velocity.clone(), gradient.clone(), RATE)
         found = [
             called.tensor(part, (2,), name)
             for part, name in zip(
@@ -233,38 +239,39 @@ def judge_momentum_step(called: Called) -> str:
             )
         ]
         new, tenth = 0.9 * velocity + gradient, 0.9 * velocity + 0.1 * gradient
-        kept = velocity + gradient
+        kept, rated = velocity + gradient, 0.9 * velocity + RATE * gradient
         called.compare(
             found,
-            [parameter - 0.1 * new, new],
+            [parameter - RATE * new, new],
             [
                 Wrong(
-                    [parameter - 0.1 * velocity, new],
+                    [parameter - RATE * velocity, new],
                     "the parameter moves by the old velocity; it should by the new one.",
                 ),
                 Wrong(
-                    [parameter - 0.1 * gradient, new],
+                    [parameter - RATE * gradient, new],
                     "the parameter moves by the gradient alone; it should by the velocity.",
                 ),
-                Wrong([parameter + 0.1 * new, new], "the parameter moves uphill."),
+                Wrong([parameter + RATE * new, new], "the parameter moves uphill."),
+                Wrong([parameter - 0.1 * new, new], GIVEN_RATE),
                 Wrong(
                     [parameter - new, new],
                     "the parameter moves by the whole velocity: the learning rate is missing.",
                 ),
                 Wrong(
-                    [parameter - 0.1 * kept, kept],
+                    [parameter - RATE * kept, kept],
                     "the old velocity was kept whole, and nine tenths of it should be.",
                 ),
                 Wrong(
-                    [parameter - 0.1 * tenth, tenth],
+                    [parameter - RATE * tenth, tenth],
                     "the gradient was taken to one tenth; the rule of this lesson adds all of it.",
                 ),
                 Wrong(
-                    [parameter - tenth, tenth],
+                    [parameter - rated, rated],
                     "the learning rate went into the velocity; here it scales the step only.",
                 ),
                 Wrong(
-                    [new, parameter - 0.1 * new],
+                    [new, parameter - RATE * new],
                     "the two came back in the other order: first the parameter, then the velocity.",
                 ),
             ],
@@ -277,5 +284,5 @@ def judge_momentum_step(called: Called) -> str:
                 ),
             ),
         )
-        parameter, velocity = parameter - 0.1 * new, new
+        parameter, velocity = parameter - RATE * new, new
     return "Three steps in a row, compared with the rule."

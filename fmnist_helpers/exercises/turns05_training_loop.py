@@ -18,6 +18,8 @@ from fmnist_helpers.exercises.turns import Called, turn
 
 RATE, NUM_SAMPLES, BATCH_SIZE, NUM_BATCHES = 0.5, 22, 8, 3
 """The last batch is short."""
+SMOOTHING = 0.1
+"""Of the labels: so only the loss that is handed over will do."""
 FOLLOW = Hints(
     "Follow one batch through your lines: images, logits, loss, slopes, step.",
     "Five lines: clear, guess, loss, backward, step. Which of them does another thing than its name says?",
@@ -50,7 +52,8 @@ def judge_train_step(called: Called) -> str:
     losses = _judge_steps(called, _run(three_steps, model, trains=True), model)
     for seen, loss in zip(returned, losses, strict=True):
         number = _number(called, seen, "the loss")
-        said = f"{number:.4f} came back; the loss of this batch was {loss:.4f} before the step."
+        came, was = _apart(number, loss)
+        said = f"{came} came back; the loss of this batch was {was} before the step."
         called.compare(number, loss, [], Wrong(None, said, hints=FOLLOW))
     return "Three steps, compared with gradient descent written out."
 
@@ -106,7 +109,7 @@ def judge_evaluate(called: Called) -> str:
     loss, accuracy = called.numbers(returned[0], ["the mean loss", "the accuracy"])
     with torch.no_grad():
         batches = [(small_model()(images), labels) for images, labels in _batches()]
-    _compare_means(called, loss, [cross_entropy(*batch).item() for batch in batches], "mean loss")
+    _compare_means(called, loss, [_loss(*batch).item() for batch in batches], "mean loss")
     hits = [(logits.argmax(dim=1) == labels).double().mean().item() for logits, labels in batches]
     _compare_means(called, accuracy, hits, "accuracy")
     return "Both switches and both averages are right; the last batch was a short one."
@@ -118,13 +121,27 @@ def _run(function: Callable, model: nn.Module, *, trains: bool) -> Trace:
     # A loader draws from the global source, and so does dropout that is left on.
     with torch.random.fork_rng(devices=[]):
         return trace_training(
-            function, small_loader(NUM_SAMPLES, BATCH_SIZE), model, nn.CrossEntropyLoss(), *optimizer
+            function,
+            small_loader(NUM_SAMPLES, BATCH_SIZE),
+            model,
+            nn.CrossEntropyLoss(label_smoothing=SMOOTHING),
+            *optimizer,
         )
 
 
 def _batches() -> Iterator[tuple[Tensor, Tensor]]:
     images, labels = small_dataset(NUM_SAMPLES).tensors
     return zip(images.split(BATCH_SIZE), labels.split(BATCH_SIZE), strict=True)
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    return cross_entropy(logits, labels, label_smoothing=SMOOTHING)
+
+
+def _apart(found: float, right: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as show that they differ."""
+    digits = 4 if f"{found:.4f}" != f"{right:.4f}" else 7
+    return f"{found:.{digits}f}", f"{right:.{digits}f}"
 
 
 def _number(called: Called, seen: Seen, what: str) -> float:
@@ -147,7 +164,7 @@ def _descended() -> tuple[list[float], list[Tensor]]:
     model, losses = small_model(), []
     parameters = list(model.parameters())
     for images, labels in _batches():
-        loss = cross_entropy(model(images), labels)
+        loss = _loss(model(images), labels)
         losses.append(loss.item())
         slopes = torch.autograd.grad(loss, parameters)
         with torch.no_grad():
@@ -164,8 +181,12 @@ def _diagnose(called: Called, trace: Trace) -> None:
         called.fail("no image went through the model.", hints=FOLLOW)
     if "s" not in order:
         called.fail("the optimiser never took a step, so no parameter has moved.", "backward_updates")
+    if not trace.of("loss"):
+        called.fail("loss_fn was never called: another loss was computed.", hints=FOLLOW)
     if "b" not in order:
-        called.fail("nothing called backward, so there was no gradient to follow.", "step_computes")
+        called.fail(
+            "nothing called backward on the result of loss_fn, so no gradient came from it.", "step_computes"
+        )
     if order.index("s") < order.index("b"):
         called.fail("step was called before the backward of its batch.", "step_computes")
     if "bz" in order:
@@ -215,5 +236,6 @@ def _compare_means(called: Called, found: float, means: list[float], what: str) 
             (100 * right, "came back in per cent; a share from 0 to 1 is asked for"),
         )
     ]
-    otherwise = f"the {what} is {found:.4f}, and over these samples it is {right:.4f}."
+    came, is_right = _apart(found, right)
+    otherwise = f"the {what} is {came}, and over these samples it is {is_right}."
     called.compare(found, right, wrong, Wrong(None, otherwise, hints=ONE_NUMBER))

@@ -16,7 +16,7 @@ def judge_standard_error(called: Called) -> str:
     for p, n in ((0.5, 100), (0.8, 5000), (0.95, 400)):
         given = f"for accuracy {p} on {n} images"
         found, right = (
-            called.number(called(p, n), "the standard error"),
+            called.one_number(called(p, n), "the standard error"),
             standard_error(p, n),
         )
         called.compare(
@@ -64,8 +64,8 @@ STRAIGHT = Hints(
 
 @turn(schedule, "schedules")
 def judge_schedule(called: Called) -> str:
-    for n, most in ((12, 0.5), (100, 0.2)):
-        rates = [called.number(called(step, n, most), f"the rate at step {step}") for step in range(n)]
+    for n, most in ((13, 0.5), (100, 0.2)):
+        rates = [called.one_number(called(step, n, most), f"the rate at step {step}") for step in range(n)]
         w = n // 5
         up = [(k + 1) / (w + 1) for k in range(w)]
         down = [(n - k) / (n - w) for k in range(w, n)]
@@ -108,7 +108,7 @@ def judge_schedule(called: Called) -> str:
             ),
             tolerance=1e-7,
         )
-    return "Compared with the two straight lines, for 12 and for 100 steps."
+    return "Compared with the two straight lines, for 13 and for 100 steps."
 
 
 def average_weights(average, weights, decay):
@@ -179,6 +179,8 @@ RUNS = (
     ([0.5, 0.7, 0.7, 0.7], 2),
     ([0.7, 0.5, 0.6, 0.55], 2),
     ([0.7, 0.6, 0.5, 0.4, 0.3], 2),
+    ([0.7, 0.6, 0.65, 0.8], 2),
+    ([0.5, 0.4, 0.6, 0.55], 2),
 )
 """Accuracies of the epochs so far, and the patience."""
 
@@ -194,6 +196,8 @@ def judge_should_stop(called: Called) -> str:
     found = [float(_truth(seen)) for seen in answers]
     waited = [len(run) - 1 - run.index(max(run)) for run, _ in RUNS]
     right = [float(wait >= patience) for wait, (_, patience) in zip(waited, RUNS, strict=True)]
+    ever = [_longest_wait(run) for run, _ in RUNS]
+    in_all = [sum(one <= max(run[:at]) for at, one in enumerate(run) if at) for run, _ in RUNS]
     latest = [run[::-1].index(max(run)) for run, _ in RUNS]
     first = next((at for at in range(len(RUNS)) if found[at] != right[at]), 0)
     called.compare(
@@ -212,6 +216,14 @@ def judge_should_stop(called: Called) -> str:
             Wrong(
                 [float(wait >= patience) for wait, (_, patience) in zip(latest, RUNS, strict=True)],
                 "an epoch that is only as good as the best counts as a new best, and it is none.",
+            ),
+            Wrong(
+                [float(most >= patience) for most, (_, patience) in zip(ever, RUNS, strict=True)],
+                "a run that waited so long and then found a new best is stopped: what counts is the last epochs.",
+            ),
+            Wrong(
+                [float(most >= patience) for most, (_, patience) in zip(in_all, RUNS, strict=True)],
+                "all epochs without a new best were counted; a new best starts the count again.",
             ),
             Wrong(
                 [float(_falls(run) >= patience) for run, patience in RUNS],
@@ -235,6 +247,15 @@ def _truth(seen: Seen) -> bool | None:
     if seen.array is not None and seen.array.dtype == "bool" and seen.array.shape == []:
         return bool(seen.array.numbers[0])
     return seen.truth
+
+
+def _longest_wait(run: list[float]) -> int:
+    """Return the largest number of epochs in a row without a new best, anywhere in a run."""
+    best, waited, most = run[0], 0, 0
+    for accuracy in run[1:]:
+        best, waited = (accuracy, 0) if accuracy > best else (best, waited + 1)
+        most = max(most, waited)
+    return most
 
 
 def _falls(run: list[float]) -> int:

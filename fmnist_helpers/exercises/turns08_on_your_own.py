@@ -90,10 +90,15 @@ def judge_get_sample(called: Called) -> str:
         read_paths.append(path)
         return torch.full((1, 2, 2), float(path[:-4]))
 
-    pictures = SimpleNamespace(paths=["3.png", "5.png", "8.png"], labels=[7, 0, 2], read=read)
+    pictures = SimpleNamespace(paths=["5.png", "3.png", "8.png"], labels=[7, 0, 2], read=read)
+    before = [*pictures.paths], [*pictures.labels]
     for index in (1, 2, 0):
         read_paths.clear()
-        image, label = called.parts(called(pictures, index), ["the image", "the label"])
+        # Whoever keeps something in self has changed it, and nothing is lost.
+        seen = called(pictures, index, may_change=True)
+        if (pictures.paths, pictures.labels) != before:
+            called.fail("the lists of paths and labels have changed, and the next sample needs them.")
+        image, label = called.parts(seen, ["the image", "the label"])
         path, right = pictures.paths[index], pictures.labels[index]
         if label.is_a("Tensor") and image.number is not None:
             called.fail("the label came first: the image comes first, then the label.")

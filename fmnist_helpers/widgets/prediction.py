@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -72,7 +73,7 @@ class Prediction(VBox):
         named = {"description": "your answer", "style": {"description_width": "initial"}}
         if self.choices:
             return RadioButtons(options=self.choices, value=None, layout={"width": "max-content"}, **named)
-        asked = "a number" if self.number else "a few words"
+        asked = "a number, such as 0.25" if self.number else "a few words"
         return Text(placeholder=asked, continuous_update=True, **named)
 
     def _head(self) -> str:
@@ -80,7 +81,7 @@ class Prediction(VBox):
 
     def _allow(self, change: Any) -> None:
         answer = self.answer.value
-        self.commit.disabled = typed(answer) is None if self.number else not (answer and answer.strip())
+        self.commit.disabled = not typed(answer) if self.number else not (answer and answer.strip())
 
     def _reveal(self, button: Any) -> None:
         self.answer.disabled = self.commit.disabled = True
@@ -108,23 +109,47 @@ class Prediction(VBox):
         }
 
 
-def typed(text: str) -> float | None:
-    """Return the number that somebody typed, with commas or blanks between thousands, or per cent; else None."""
-    plain = re.sub(r"(?<=\d)[, _](?=\d{3}\b)", "", text.strip()).replace("−", "-")
-    share = plain.endswith("%")
-    try:
-        return float(plain.rstrip("% ")) / (100 if share else 1)
-    except ValueError:
-        return None
+NUMBER = re.compile(
+    r"(?:about|around|roughly|~|≈)?\s*(?P<sign>[-+]?)\s*(?P<digits>\d[\d,._' ]*|\.\d+)(?P<power>e[-+]?\d+)?"
+    r"\s*(?:/\s*(?P<divisor>\d+)|(?P<share>%)|[a-zµ ]*)",
+    flags=re.IGNORECASE,
+)
+"""What somebody may type as a number, with a word around it or a unit behind it."""
+
+
+def typed(text: str) -> list[tuple[float, float]]:
+    """Return what somebody who typed this may mean: each number, and how far beside it still is what was typed.
+
+    A comma or a point before three digits may be one for thousands or the decimal one. A whole number and a fraction
+    are exact; after a decimal point, or in per cent, the last digit is rounded.
+    """
+    plain = re.sub("[\u2212\u2013\u2014]", "-", re.sub(r"\s", " ", text)).strip()
+    found = NUMBER.fullmatch(plain)
+    if not found:
+        return []
+    digits = re.sub(r"(?<=\d)[ _'](?=\d{3}(?!\d))", "", found["digits"]).strip()
+    readings = {digits, digits.replace(",", ".")}
+    for mark in ",.":
+        if re.fullmatch(rf"[1-9]\d{{0,2}}(\{mark}\d{{3}})+(\{',.'[mark == ',']}\d+)?", digits):
+            readings.add(digits.replace(mark, "").replace(",", "."))
+    divisor = int(found["divisor"] or 1) * (100 if found["share"] else 1)
+    scale = float(f"{found['sign']}1{found['power'] or ''}") / divisor if divisor else 0.0
+    numbers = []
+    for reading in sorted(readings):
+        if scale and math.isfinite(scale) and re.fullmatch(r"\d+\.?\d*|\.\d+", reading):
+            decimals = len(reading.partition(".")[2])
+            rounded = (decimals or found["share"]) and not found["divisor"]
+            numbers.append((float(reading) * scale, 0.5 * 10.0**-decimals * abs(scale) if rounded else 0.0))
+    return numbers
 
 
 def _compared(text: str, right: float) -> str:
     """Say how far a typed number lies from the right one; it is as exact as it was typed."""
-    number = typed(text)
-    digits, shares = re.search(r"\.(\d+)", text), "%" in text
-    half_of_last = 0.5 * 10.0 ** -(len(digits[1]) if digits else 0) / (100 if shares else 1)
-    exact = number == right or ((digits or shares) and abs(number - right) <= half_of_last)
-    if exact:
+    number, half_of_last = min(typed(text), key=lambda one: abs(one[0] - right))
+    # One digit after the point may be rounded by a quarter of the number.
+    if math.isclose(number, right, rel_tol=1e-12) or abs(number - right) <= min(
+        half_of_last, NEAR * abs(right)
+    ):
         return "As you predicted."
     return "Close." if abs(number - right) <= NEAR * abs(right) else "Not as you predicted."
 

@@ -203,8 +203,20 @@ MISTAKES = {
             "            p.grad.zero_()",
             "the gradients have changed",
         ),
+        (
+            "for at, p in enumerate(parameters):\n        parameters[at] = p - learning_rate * p.grad",
+            "no parameter has moved",
+        ),
+        (
+            "with torch.no_grad():\n        for p in parameters:\n            p -= 0.1 * p.grad",
+            "those of a rate of 0.1, and 0.25 was handed over",
+        ),
     ],
     "momentum_step": [
+        (
+            "velocity = 0.9 * velocity + gradient\n    return parameter - 0.1 * velocity, velocity",
+            "those of a rate of 0.1, and 0.25 was handed over",
+        ),
         (
             "velocity *= 0.9\n    velocity += gradient\n    return parameter - learning_rate * velocity, velocity",
             "an argument has changed",
@@ -241,6 +253,22 @@ MISTAKES = {
         ),
     ],
     "train_step": [
+        (
+            "optimizer.zero_grad()\n    loss = torch.nn.functional.cross_entropy(model(images), labels)\n"
+            "    loss.backward()\n    optimizer.step()\n    return loss.item()",
+            "loss_fn was never called",
+        ),
+        (
+            "optimizer.zero_grad()\n    " + LOSS + "loss = torch.tensor(loss.item(), requires_grad=True)\n"
+            "    loss.backward()\n    optimizer.step()\n    return loss.item()",
+            "nothing called backward on the result of loss_fn",
+        ),
+        (
+            "optimizer.zero_grad()\n    "
+            + LOSS
+            + "loss.backward()\n    optimizer.step()\n    return round(loss.item(), 4)",
+            "00 came back; the loss of this batch was",
+        ),
         (LOSS + "loss.backward()\n    optimizer.step()\n    return loss.item()", "until somebody clears it"),
         (
             "optimizer.zero_grad()\n    "
@@ -387,6 +415,17 @@ MISTAKES = {
         (AVERAGE + "a.copy_(decay * a + (1 - decay) * w)\n            break", "only the first tensor"),
     ],
     "should_stop": [
+        (
+            "best, wait = -1, 0\n    for one in accuracies:\n        if one > best:\n            best = one\n"
+            "        else:\n            wait += 1\n    return wait >= patience",
+            "a new best starts the count again",
+        ),
+        (
+            "best, wait = -1, 0\n    for one in accuracies:\n        if one > best:\n            best, wait = one, 0\n"
+            "        else:\n            wait += 1\n        if wait >= patience:\n            return True\n"
+            "    return False",
+            "what counts is the last epochs",
+        ),
         (
             "if len(accuracies) <= patience:\n        return False\n"
             "    return max(accuracies[-patience:]) <= accuracies[-patience - 1]",

@@ -135,6 +135,8 @@ def test_the_average_of_the_weights_is_pytorchs():
 def test_what_is_no_task_is_named():
     with pytest.raises(ValueError, match="no task 'another'; keep the name"):
         your_turn(function_of("def another(x):\n    return x", "another"))
+    with pytest.raises(ValueError, match=r"no task '<lambda>'; keep .*, and write it with def"):
+        your_turn(lambda width, height: width * height)
     with pytest.raises(ValueError, match="3 is no function"):
         your_turn(3)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pytest
 
 from fmnist_helpers import widgets
@@ -45,6 +47,22 @@ NUMBERS = {
     "a minus as it is printed": (-6.0, "−6", "As you predicted."),
     "the wrong sign": (-6.0, "6", "Not as you predicted."),
     "zero": (0.0, "0.001", "Not as you predicted."),
+    "a decimal comma": (0.286, "0,29", "As you predicted."),
+    "a decimal comma before three digits": (2.3026, "2,303", "As you predicted."),
+    "a comma that is one for thousands": (12_864, "12,864", "As you predicted."),
+    "points for thousands": (9380, "9.380", "As you predicted."),
+    "thousands and a decimal point": (1234.51, "1,234.5", "As you predicted."),
+    "a narrow blank for thousands": (9380, "9\u202f380", "As you predicted."),
+    "an apostrophe for thousands": (9380, "9'380", "As you predicted."),
+    "a fraction": (0.08, "2/25", "As you predicted."),
+    "another fraction": (0.08, "1/12", "Close."),
+    "a unit": (2.683, "2.7 MB", "As you predicted."),
+    "a word before it": (1003, "about 1000", "Close."),
+    "a sign before it": (2.683, "~2.7", "As you predicted."),
+    "a dash for a minus": (-6.0, "\u2013 6", "As you predicted."),
+    "a power of ten": (0.1, "1e-1", "As you predicted."),
+    "the last digit of a power of ten": (0.08, "1.0e-1", "Not as you predicted."),
+    "one digit that is rounded too far": (0.08, "0.1", "Not as you predicted."),
 }
 
 
@@ -52,13 +70,14 @@ NUMBERS = {
 def test_number_is_compared_as_exactly_as_it_was_typed(right, answer, verdict):
     question = widgets.Prediction("How many?", run=lambda: right, why="Because.", number=True)
     assert question.commit.disabled and question.outcome == ""
-    question.answer.value = "many"
-    assert question.commit.disabled
+    for nonsense in ("many", "", "1/0", "3 4", "1,2,3", "--5", "nan", "1e999"):
+        question.answer.value = nonsense
+        assert question.commit.disabled, nonsense
     question.answer.value = answer
     assert question.outcome == "" and not question.commit.disabled
     question.commit.click()
     assert question.spoken == f"{verdict} Because."
-    assert cells(question.outcome)[1][0] == answer
+    assert html.unescape(cells(question.outcome)[1][0]) == answer
 
 
 def test_words_are_shown_beside_the_result_without_a_verdict():
