@@ -251,7 +251,7 @@ def make_loaders_of(train_set, test_set, batch_size, seed):
     raise NotImplementedError()
 
 
-# %% wrong: none | because a second pair, with seed 1, was made before it was read
+# %% wrong: none | gave another order because a second pair
 GENERATOR = torch.Generator()
 
 

@@ -82,7 +82,7 @@ def split_by_class(labels, num_each, seed):
     return torch.arange(len(labels))[~torch.isin(torch.arange(len(labels)), held)], held
 
 
-# %% wrong: none | samples of class 1 were held out; 3 are asked for | split_by_class-split
+# %% wrong: none | were held out; 3 are asked for | split_by_class-split
 def split_by_class(labels, num_each, seed):
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     num_held = num_each * len(labels.unique())
@@ -91,7 +91,7 @@ def split_by_class(labels, num_each, seed):
     return order[num_held:], order[:num_held]
 
 
-# %% wrong: none | samples of class 1 were held out; 3 are asked for | split_by_class-split
+# %% wrong: none | were held out; 3 are asked for | split_by_class-split
 def split_by_class(labels, num_each, seed):
     from fmnist_helpers import stratified_split
 
