@@ -30,6 +30,7 @@ from fmnist_helpers.recipes.around_model import (
     RandomFlip,
     RandomShift,
 )
+from fmnist_helpers.recipes.flips_in_turn import FlipsInTurn
 from fmnist_helpers.runtime import has_bfloat16, seed_everything
 
 MODELS = {"MLP": NeuralNetwork, "CNN": ConvolutionalNetwork}
@@ -66,6 +67,8 @@ class Recipe:
     """``"constant"``, or ``"one cycle"``: up for the first fifth of the run, then down to almost 0."""
     flip: bool = False
     """Mirror each training image with probability one half."""
+    flips_in_turn: bool = False
+    """With ``flip``: a coin only for the first epoch; from then on mirror each image in every other epoch."""
     shift: int = 0
     """Move each training image by at most so many pixels."""
     label_smoothing: float = 0.0
@@ -86,7 +89,15 @@ class Recipe:
     def __post_init__(self) -> None:
         for name, choices in (("model", MODELS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             _check_choice(name, getattr(self, name), choices)
-        for name in ("shuffle", "normalise", "flip", "channels_last", "bfloat16", "both_views"):
+        for name in (
+            "shuffle",
+            "normalise",
+            "flip",
+            "flips_in_turn",
+            "channels_last",
+            "bfloat16",
+            "both_views",
+        ):
             self._set(name, _truth_value(name, getattr(self, name)))
         for name, least in (("num_epochs", 1), ("batch_size", 1), ("shift", 0)):
             self._set(name, require_whole_number(name, getattr(self, name), least))
@@ -120,6 +131,11 @@ class Recipe:
             raise ValueError(
                 f"averaging is {self.averaging} and patience is {self.patience}, but only one of them can be used; "
                 "set averaging=0 or patience=None"
+            )
+
+        if self.flips_in_turn and not self.flip:
+            raise ValueError(
+                "flips_in_turn is True and flip is False, so there is nothing to take turns with; set flip=True, too"
             )
 
     def changes_from(self, other: Recipe) -> dict[str, Any]:
@@ -168,7 +184,7 @@ def build_model(recipe: Recipe, device: torch.device | str = "cpu") -> nn.Module
     network = MODELS[recipe.model]()
     before = [
         *([Normalise()] if recipe.normalise else []),
-        *([RandomFlip()] if recipe.flip else []),
+        *([RandomFlip()] if recipe.flip and not recipe.flips_in_turn else []),
         *([RandomShift(recipe.shift)] if recipe.shift else []),
     ]
     model = nn.Sequential(*before, network) if before else network
@@ -255,11 +271,12 @@ def _training_loader(samples: Subset, recipe: Recipe, seed: int, num_train: int 
     if num_train is not None:
         count = require_whole_number("num_train", num_train, 1, len(samples))
         samples = Subset(samples.dataset, samples.indices[:count])
+    generator = torch.Generator().manual_seed(seed)
     return DataLoader(
-        samples,
+        FlipsInTurn(samples, generator) if recipe.flips_in_turn else samples,
         recipe.batch_size,
         shuffle=recipe.shuffle,
-        generator=torch.Generator().manual_seed(seed),
+        generator=generator,
         collate_fn=InMemoryDataset.collate,
     )
 

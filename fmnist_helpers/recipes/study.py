@@ -53,6 +53,7 @@ def _steps() -> dict[str, Step]:
     change("label smoothing", "flips", label_smoothing=0.1)
     change("views without flips", "bfloat16", both_views=True)
     change("both views", "flips", both_views=True)
+    change("flips in turn", "both views", flips_in_turn=True)
     return steps
 
 
@@ -61,7 +62,7 @@ STEPS = _steps()
 
 RUN = "in a terminal in the course's folder run"
 
-FINAL = "both views"
+FINAL = "flips in turn"
 """The step that the course ends with, chosen on the validation split."""
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 import fmnist_helpers as fh
 from fmnist_helpers.recipes import around_model as layers
@@ -98,6 +99,10 @@ def test_the_default_is_the_tutorials_recipe(tiny_root):
         ),
         ({"shuffle": "False"}, "shuffle is 'False' (str); it must be True or False"),
         ({"flip": 2}, "flip is 2 (int); it must be True or False"),
+        (
+            {"flips_in_turn": True},
+            "flips_in_turn is True and flip is False, so there is nothing to take turns with; set flip=True, too",
+        ),
         ({"both_views": None}, "both_views is None (NoneType); it must be True or False"),
         ({"learning_rate": "0.1"}, "learning_rate is '0.1' (str); it must be a number"),
         ({"learning_rate": None}, "learning_rate is None (NoneType); it must be a number"),
@@ -162,6 +167,9 @@ def test_a_model_is_built_from_the_outside_in():
     kinds = [type(module).__name__ for module in model.model]
     assert kinds == ["Normalise", "RandomFlip", "RandomShift", "NeuralNetwork"]
     assert model.model[2].most == 2
+    # Where the data takes turns, no coin is thrown before the model.
+    in_turn = build_model(Recipe(normalise=True, flip=True, flips_in_turn=True))
+    assert [type(module).__name__ for module in in_turn] == ["Normalise", "NeuralNetwork"]
     assert type(build_model(Recipe())) is fh.NeuralNetwork
     assert type(build_model(Recipe(model="CNN"))) is fh.ConvolutionalNetwork
 
@@ -428,6 +436,31 @@ def test_a_seed_repeats_a_run_and_another_seed_does_not(tiny_root):
     for a, b in zip(first.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(a, b)
     assert not torch.equal(next(first.model.parameters()), next(other.model.parameters()))
+
+
+def test_flips_in_turn_are_those_of_a_loop_written_out(tiny_root):
+    """Oracle: one coin for each image, drawn before the first order; then the other way round in each epoch."""
+    recipe = replace(SMALL, num_epochs=3, shuffle=True, flip=True, flips_in_turn=True)
+    run = train(recipe, tiny_root, seed=3)
+    train_data = fh.make_loaders(tiny_root, 300, num_valid=100, shuffle=False).train
+    [(images, labels)] = train_data
+    generator = torch.Generator().manual_seed(3)
+    coins = torch.rand(300, generator=generator) < 0.5
+    order = DataLoader(range(300), 32, shuffle=True, generator=generator)
+    fh.seed_everything(3)
+    model = fh.NeuralNetwork()
+    optimizer = torch.optim.SGD(model.parameters(), lr=SMALL.learning_rate)
+    for epoch in range(3):
+        both = torch.stack([images, images.flip(-1)])
+        shown = both[(coins ^ (epoch % 2 == 1)).long(), torch.arange(300)]
+        for part in order:
+            nn.functional.cross_entropy(model(shown[part]), labels[part]).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    for mine, theirs in zip(run.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs)
+    other = train(replace(recipe, flips_in_turn=False), tiny_root, seed=3)
+    assert not torch.equal(next(run.model.parameters()), next(other.model.parameters()))
 
 
 def test_fewer_samples_mean_fewer_steps(monkeypatch, tiny_root):
