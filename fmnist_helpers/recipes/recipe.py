@@ -74,7 +74,7 @@ class Recipe:
     label_smoothing: float = 0.0
     """Share of each label that is spread evenly over all classes, in training; the validation loss is without."""
     patience: int | None = None
-    """Keep the epoch with the best validation accuracy, and stop after so many epochs without one as good.
+    """Keep the epoch with the best validation accuracy, and stop after so many epochs without a better one.
 
     It does not go together with ``averaging``."""
     averaging: float = 0.0
@@ -341,7 +341,7 @@ def _train_patiently(recipe: Recipe, arguments: tuple[Any, ...], progress: bool)
             fit(*arguments, num_epochs=1, history=history, progress=progress)
             # An interrupted epoch has no row; the last row is then that of the epoch before.
             row = history[-1] if len(history) == epoch else None
-            if row and math.isfinite(row.valid_loss) and row.valid_accuracy >= best.valid_accuracy:
+            if row and math.isfinite(row.valid_loss) and row.valid_accuracy > best.valid_accuracy:
                 best, best_state = row, copy.deepcopy(model.state_dict())
             if history.interrupted or epoch - best.epoch >= recipe.patience:
                 break

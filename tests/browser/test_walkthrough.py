@@ -342,7 +342,7 @@ def test_any_two_recipes_of_the_study(opened):
     press(part, "step", "ArrowDown")
     wait_for(part, "shuffling ")
     press(part, "beside", "End")
-    line = wait_for(part, "both views ")
+    line = wait_for(part, "flips in turn ")
     assert float(re.search(r"a difference of ([-+−][\d.]+) points", line)[1].replace("−", "-")) < -10
     assert part.locator("img").get_attribute("src") != picture
 

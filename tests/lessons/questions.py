@@ -34,6 +34,12 @@ def leaks(notebook: dict[str, Any]) -> list[str]:
                 for text in seen
                 if _stands_in(answer, text)
             ]
+            # What the regression asserts of a result gives it away in other words.
+            found += [
+                f"{cell['id']}: {one['id']} asserts the answer where a learner reads it"
+                for one in cells[ids.index(cell["id"]) : until + 1]
+                if re.search(r"^assert\b", _source(one), flags=re.MULTILINE)
+            ]
     return found
 
 

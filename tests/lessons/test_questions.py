@@ -40,6 +40,7 @@ PLANTED = {
     "an output": ("two-layers", "output", "The two are the same as one."),
     "a text alternative": ("two-layers", "html", '<img alt="Both layers are the same as one." src="data:x">'),
     "a sentence": ("between-title", "source", "A single layer does the same as both."),
+    "an assertion": ("merged", "source", "assert same"),
     "bold words": ("between-title", "source", "A single layer **does the same** as both."),
 }
 

@@ -51,7 +51,7 @@ def test_it_needs_pytorch_and_torchvision_only():
 
 def test_it_is_short_and_narrow_enough_to_be_read():
     lines = script().splitlines()
-    assert sum(bool(line.strip()) for line in lines) <= 85
+    assert sum(bool(line.strip()) for line in lines) <= 77
     assert max(map(len, lines)) <= 88
 
 
