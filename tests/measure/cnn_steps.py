@@ -114,8 +114,9 @@ def report(figures: dict[str, dict[str, float]]) -> str:
 def write(header: dict[str, Any], figures: dict[str, dict[str, float]], path: Path = STORED) -> None:
     """Store figures in place of earlier ones of the same machine, and leave those of other machines."""
     stored = json.loads(path.read_text(encoding="utf-8"))["machines"] if path.exists() else []
-    others = [one for one in stored if one["about"]["machine"] != header["machine"]]
-    store({"machines": [*others, {"about": header, "ways": figures}]}, path)
+    by_machine = {one["about"]["machine"]: one for one in stored}
+    by_machine[header["machine"]] = {"about": header, "ways": figures}
+    store({"machines": list(by_machine.values())}, path)
 
 
 def main() -> None:

@@ -184,8 +184,8 @@ def test_figures_of_a_machine_replace_its_own_and_leave_those_of_others(tmp_path
         cnn_steps.write({"machine": machine}, ways, path)
     stored = json.loads(path.read_text())["machines"]
     assert [(one["about"]["machine"], list(one["ways"])) for one in stored] == [
-        ("other", ["b"]),
         ("one", ["c"]),
+        ("other", ["b"]),
     ]
 
 
