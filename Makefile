@@ -23,13 +23,13 @@ lab: $(MARK)  ## install what is missing, prepare the data, open your copies of 
 	"$(BIN)/python" -m fmnist_helpers.course my_course -- $(LAB_OPTIONS)
 
 # Whole classes, graded by the real command, take longer than all the rest, and each lesson alone as long as all of them
-# together; CI does both (.ci/run). Three at a time on two cores, because many a test waits; so each has one thread. The lessons
-# take longest, so they begin.
+# together; CI does both, and what is marked slow (.ci/run). Three at a time on two cores, because many a test waits; so
+# each has one thread. The lessons take longest, so they begin.
 test: $(DEV_MARK)  ## everything a change must pass: unit tests and every lesson, offline, on stand-in data
 	"$(BIN)/python" -m ruff check .
 	"$(BIN)/python" -m ruff format --check .
-	OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder notebooks tests \
-		--ignore tests/browser --ignore tests/hub --ignore tests/term \
+	OMP_NUM_THREADS=1 "$(BIN)/python" -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder \
+		-m "not slow" notebooks tests --ignore tests/browser --ignore tests/hub --ignore tests/term \
 		--ignore tests/grading/classes --ignore tests/course/test_lessons_alone.py
 
 browser-test: $(BROWSER_MARK)  ## run every lesson in JupyterLab and Chromium, by keyboard (some minutes)

@@ -246,6 +246,7 @@ def two_processes(tiny_root, tmp_path_factory) -> Iterator[tuple[subprocess.Pope
         yield process, [torch.load(folder / f"rank{rank}.pt") for rank in (0, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_two_processes_train_as_one(two_processes, tiny_root, name):
     problem = PROBLEMS[name](tiny_root)
@@ -261,6 +262,7 @@ def test_two_processes_train_as_one(two_processes, tiny_root, name):
     assert_same_weights(*(list(model.values()) for _, model in found))
 
 
+@pytest.mark.slow
 def test_equal_weights_of_ranks_would_be_noticed(two_processes):
     expected = train_alone(small(51, 8, momentum))
     found = two_processes[1][0]["equal weights"]
@@ -268,6 +270,7 @@ def test_equal_weights_of_ranks_would_be_noticed(two_processes):
     assert differences[:, 0::2].max() > 1000 * TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -355,12 +358,14 @@ def load(path: Path) -> fh.Checkpoint:
     return fh.load_checkpoint(path, model, momentum(model))
 
 
+@pytest.mark.slow
 def test_killed_rank_ends_the_run_and_every_other_rank_says_so_in_one_sentence(story):
     assert story.first.returncode != 0
     assert sentences(story.first.stderr) == lost(3, 0, 2)
     assert sentences(story.second.stderr) == lost(2, 1)
 
 
+@pytest.mark.slow
 def test_killed_run_leaves_its_last_checkpoint_and_the_next_one_goes_on(story):
     first, second = story.epochs
     assert 1 <= first < second < NUM_EPOCHS
@@ -371,6 +376,7 @@ def test_killed_run_leaves_its_last_checkpoint_and_the_next_one_goes_on(story):
     assert set(range(1, NUM_EPOCHS + 1)) - set(shown) <= {first, second}
 
 
+@pytest.mark.slow
 def test_continued_run_ends_as_an_uninterrupted_one(story, uninterrupted):
     assert story.second.returncode == 0, story.second.stderr
     ours, theirs = load(story.path).history, load(uninterrupted).history
@@ -387,6 +393,7 @@ def test_continued_run_ends_as_an_uninterrupted_one(story, uninterrupted):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_one_rank_prints_an_epoch_as_the_tutorial_does(story):
     history, finished, output = load(story.path).history, story.epochs[1], story.second.stdout
     expected = "".join(
@@ -401,6 +408,7 @@ def test_one_rank_prints_an_epoch_as_the_tutorial_does(story):
     assert rest == f"{expected}Done!\n{history}\n"
 
 
+@pytest.mark.slow
 def test_ranks_with_other_seeds_all_refuse_in_one_sentence(data, tmp_path):
     """The program below gives each rank its own number for a seed."""
     with torchrun(2, "-m", "tests.test_distributed", *command(tmp_path / "a.pt"), **data) as process:
@@ -414,6 +422,7 @@ def test_ranks_with_other_seeds_all_refuse_in_one_sentence(data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_process_that_does_not_answer_ends_the_run(two_processes):
     """Here, because ten seconds have passed by now."""
     ended = wait(two_processes[0])

@@ -232,6 +232,7 @@ def test_every_named_failure_must_be_seen():
 # --- real runs ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_planted_fault_is_caught_and_the_run_stops_there(course):
     row = runner.try_fault(course, FAULT)
     assert row.caught, row
@@ -241,6 +242,7 @@ def test_a_planted_fault_is_caught_and_the_run_stops_there(course):
     assert (course / FAULT.file).read_text() == DOUBLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -256,6 +258,7 @@ def test_a_fault_that_does_something_else_is_not_caught(course, text, words):
     assert re.search(words, row.words[0])
 
 
+@pytest.mark.slow
 def test_a_course_that_is_not_green_by_itself_is_an_error(course):
     runner.check_green(course, ["tests/test_double.py"])
     (course / FAULT.file).write_text(DOUBLE.replace("2", "3"))
@@ -263,6 +266,7 @@ def test_a_course_that_is_not_green_by_itself_is_an_error(course):
         runner.check_green(course, ["tests/test_double.py"])
 
 
+@pytest.mark.slow
 def test_a_package_from_elsewhere_is_an_error(course):
     shutil.rmtree(course / "fmnist_helpers")
     run = runner.run_pytest(course, ["tests/test_double.py"])
@@ -270,6 +274,7 @@ def test_a_package_from_elsewhere_is_an_error(course):
     assert "the package comes from" in run.last_words
 
 
+@pytest.mark.slow
 def test_a_run_that_takes_too_long_is_stopped(course, monkeypatch):
     monkeypatch.setattr(runner, "RUN_SECONDS", 0.01)
     assert "not done after" in runner.run_pytest(course, ["tests/test_double.py"]).last_words

@@ -140,6 +140,7 @@ def test_cell_that_prints_without_end_is_interrupted_soon_and_the_next_one_runs(
     assert cells[1].outputs[0].text == "after\n"
 
 
+@pytest.mark.slow
 def test_cell_that_takes_too_long_is_interrupted_or_ends_the_run(run):
     stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
     report, cells = run("import time\ntime.sleep(99)", "1", stubborn, "2", limits=Limits(cell_seconds=3))
@@ -153,6 +154,7 @@ def test_cell_that_takes_too_long_is_interrupted_or_ends_the_run(run):
     assert errors(cells[3]) == ["NotRun"]
 
 
+@pytest.mark.slow
 def test_error_that_is_swallowed_with_the_interrupt_is_told_all_the_same(run):
     quiet = "try:\n    while True: print('x' * 9999)\nexcept BaseException: pass"
     _, cells = run(
@@ -180,6 +182,7 @@ for number in range(30):
 """
 
 
+@pytest.mark.slow
 @inside_only
 @pytest.mark.skipif("memory" in MISSING, reason="no cgroup limits memory here")
 def test_files_in_memory_count_as_memory(run):
@@ -241,6 +244,7 @@ UNENDING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", UNENDING)
 def test_function_without_end_is_called_that_and_the_next_task_is_judged(judge, kind):
     body, words = UNENDING[kind]
@@ -252,6 +256,7 @@ def test_function_without_end_is_called_that_and_the_next_task_is_judged(judge, 
     assert ("While it is graded, it may take 1.5 GiB." in told) == (kind == "growing")
 
 
+@pytest.mark.slow
 def test_end_of_the_submissions_time_is_called_no_loop(judge):
     report, cells = judge("while True: pass", Limits(cell_seconds=60, total_seconds=8))
     assert report.stopped == "the submission ran longer than 8 s and was interrupted"
@@ -273,6 +278,7 @@ print((used.ru_utime + used.ru_stime) / (time.time() - begin))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("processor" in MISSING, reason="no cgroup limits the time of the processor here")
 def test_busy_processes_take_no_more_than_a_core_and_a_half(run):
     report, cells = run(BUSY)
@@ -343,6 +349,7 @@ def started_by(monkeypatch):
     return install
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -401,6 +408,7 @@ def test_listener_that_is_killed_is_nobodys_zero(run, monkeypatch):
         run("1")
 
 
+@pytest.mark.slow
 def test_listener_and_kernel_end_when_the_grader_is_killed(package, tmp_path):
     """The grader is a process that starts a kernel and then is killed."""
     code = f"""

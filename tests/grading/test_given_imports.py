@@ -299,6 +299,7 @@ def test_accidents_of_import_cells_cost_nothing_below_them(tmp_path):
     assert [cell.execution_count for cell in notebook.cells] == list(range(1, len(cells) + 1))
 
 
+@pytest.mark.slow
 def test_rest_of_a_cell_has_the_time_of_the_cell(tmp_path):
     source = "import time\nimport not_there\nprint('begun')\ntime.sleep(100)\nprint('never')"
     notebook = notebook_of(source, "print('after')")

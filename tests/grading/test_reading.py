@@ -112,6 +112,7 @@ def test_what_is_no_notebook_is_named(data, words):
         read_cells(data)
 
 
+@pytest.mark.slow
 def test_cost_is_known_before():
     million = 10**6
     for content in (

@@ -117,6 +117,7 @@ print(written)
 """
 
 
+@pytest.mark.slow
 @inside_only
 def test_only_folders_in_memory_of_a_bounded_size_can_be_written(folders):
     written = eval(run_inside(folders, FILL, Limits(file_mib=100)))

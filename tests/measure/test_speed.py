@@ -25,6 +25,7 @@ def runs(**seconds: list[float]) -> dict[str, speed.Runs]:
     }
 
 
+@pytest.mark.slow
 def test_a_quick_run_prints_every_row_and_finds_the_losses_equal(tiny_root, monkeypatch, capsys):
     nobody = peers.Peer("no_such_module", "no-such-module", peers.ignite_epoch)
     monkeypatch.setattr(peers, "PEERS", {**peers.PEERS, "Nobody": nobody})

@@ -30,6 +30,7 @@ def run(tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_without_zero_grad_it_collapses_at_a_large_rate_and_helps_at_a_tiny_one(run):
     assert run("no zero_grad", 0.1)[1] < run(broken_loop.RIGHT, 0.1)[1] - 0.3
     # It had learnt before it lost everything.
