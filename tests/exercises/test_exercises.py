@@ -197,6 +197,7 @@ def test_zip_holds_the_same_notebook(classroom, name):
     assert content == (classroom.folder / "release" / name / f"{name}.ipynb").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_students_copy_runs_up_to_the_first_task_and_says_what_to_do(classroom, name, tmp_path):
     released = nbformat.read(classroom.folder / "release" / name / f"{name}.ipynb", as_version=4)

@@ -54,6 +54,7 @@ def test_a_part_of_the_students_is_due(monkeypatch):
     assert seen.keys() == every.keys()
 
 
+@pytest.mark.slow
 def test_an_unknown_option_is_refused():
     command = [sys.executable, "-m", "tests.exercises.through_grader", "--dew"]
     done = subprocess.run(command, cwd=COURSE, capture_output=True, text=True)

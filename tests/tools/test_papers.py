@@ -62,6 +62,15 @@ def test_workflows_run_what_exists():
         assert [name for name in files if not (COURSE / name).is_file()] == []
 
 
+def test_what_make_test_leaves_out_for_its_time_is_run_by_ci():
+    text = read(".ci/run").replace("\\\n", " ")
+    named = re.search(r"-m pytest -m slow (.*)", text)[1].split()
+    run = {path for name in named for path in COURSE.glob(name)}
+    slow = git("grep", "-l", "--untracked", "pytest.mark.slow$", "--", "tests/*.py").splitlines()
+    assert slow and '-m "not slow"' in read("Makefile")
+    assert [name for name in slow if not run & {COURSE / name, *(COURSE / name).parents}] == []
+
+
 def test_what_moved_is_where_the_changelog_says():
     rows = [line.split("|")[1:-1] for line in CHANGELOG.splitlines() if line.startswith("| `")]
     assert rows

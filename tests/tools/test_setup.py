@@ -86,6 +86,7 @@ def test_binder_start_sets_one_thread_and_hands_over():
     assert done.stdout.strip() == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Binder runs Linux")
 def test_postbuild_and_start_do_as_binder_would(tmp_path):
     course = copy_course(tmp_path / "course")

@@ -45,6 +45,7 @@ print(json.dumps([[part._repr_mimebundle_() for part in parts], parts[0].spoken]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["ipywidgets", "anywidget"])
 def test_parts_show_their_stills_and_say_what_is_missing(missing, tiny_root):
     command = [sys.executable, "-c", WITHOUT, missing, str(tiny_root)]
