@@ -76,6 +76,7 @@ print(json.dumps([sorted(imported), "matplotlib" in sys.modules]))
 """
 
 
+@pytest.mark.slow
 def test_import_is_light_and_a_plot_loads_matplotlib():
     # In a process of its own, because the other tests have loaded everything here.
     done = subprocess.run(

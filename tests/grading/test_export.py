@@ -97,6 +97,7 @@ def test_who_handed_in_nothing_has_no_zero(folder):
     )
 
 
+@pytest.mark.slow
 def test_table_of_grades_is_not_overwritten(folder):
     (folder / "grades.csv").write_text("ours")
     done = subprocess.run(
