@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 import time
 
@@ -135,7 +136,15 @@ def interrupt_a_download() -> None:
     _thread.interrupt_main()
 
 
-def test_interrupt_ends_a_silent_download_at_once(stalled):
+@pytest.fixture
+def heard():
+    """Hear Ctrl-C, also where the tests run in the background (``make test &``, nohup), which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupt_ends_a_silent_download_at_once(stalled, heard):
     scene, _, _ = stalled
     with troubles.tiny_world(scene.official):
         start = time.monotonic()
